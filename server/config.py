@@ -1,0 +1,179 @@
+"""Configuration: read from the environment once, validated at once, explained when wrong."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+from server.errors import ConfigError
+
+Guests = Literal["editor", "viewer", "off"]
+LogFormat = Literal["console", "json"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what clients may make the server hold; 0 lifts one.
+
+    message_bytes: one WebSocket message. document_bytes: updates of one document that wait for
+    what they build on. awareness_bytes: one participant's presence state. outbox_bytes: what
+    one socket may be owed before its updates give way to one diff. journal_queue_bytes: updates
+    that wait to be saved, over all documents; past it writers are sent away until it drains.
+    joins_per_socket: documents open on one Hocuspocus socket. unauthenticated_bytes: what one
+    join may send before it is let in.
+    """
+
+    message_bytes: int = 16 * 2**20
+    pending_bytes: int = 16 * 2**20
+    awareness_bytes: int = 64 * 2**10
+    outbox_bytes: int = 1 * 2**20
+    journal_queue_bytes: int = 128 * 2**20
+    documents_per_socket: int = 1_000
+    waiting_bytes: int = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set; `Config.read` makes one from the environment."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database_url: str | None = None
+    data_dir: Path = Path(".lyceum")
+    auth_secret: str | None = None
+    guests: Guests = "editor"
+    log_format: LogFormat = "console"
+    linger_seconds: float = 30.0
+    history_seconds: float = 86_400.0
+    drain_seconds: float = 3.0
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+    @classmethod
+    def read(
+        cls, environ: Mapping[str, str], host: str | None = None, port: int | None = None
+    ) -> "Config":
+        """The configuration that an environment and the command line describe.
+
+        Raises ConfigError, naming the variable, its value and what is allowed.
+        """
+        read = _Reader(environ)
+        host = host or read.text("LYCEUM_HOST") or cls.host
+        database_url = read.parsed("LYCEUM_DATABASE_URL", None, _postgres_url)
+        local = is_loopback(host) and database_url is None
+        guests: Guests = "editor" if local else "off"
+        return cls(
+            host=host,
+            port=port if port is not None else read.parsed("LYCEUM_PORT", cls.port, _port),
+            database_url=database_url,
+            data_dir=Path(read.text("LYCEUM_DATA_DIR") or cls.data_dir).absolute(),
+            auth_secret=read.parsed("LYCEUM_AUTH_SECRET", None, _secret),
+            guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
+            log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
+            linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
+            history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
+            drain_seconds=read.parsed("LYCEUM_DRAIN_SECONDS", cls.drain_seconds, _seconds),
+            limits=Limits(
+                **{
+                    name: read.parsed(f"LYCEUM_LIMIT_{name.upper()}", default, _limit)
+                    for name, default in _defaults(Limits).items()
+                }
+            ),
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or host name is one that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _defaults(limits: type[Limits]) -> dict[str, int]:
+    return {name: getattr(limits(), name) for name in limits.__dataclass_fields__}
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+
+    def text(self, name: str) -> str | None:
+        return self.environ.get(name) or None
+
+    def parsed(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        value = self.text(name)
+        if value is None:
+            return default
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ConfigError(f"{name}={_shown(name, value)}: {error}") from None
+
+
+def _shown(name: str, value: str) -> str:
+    """The value as an error may show it: no secret, no password."""
+    if "SECRET" in name:
+        return "…"
+    return repr(re.sub(r"://([^:@/]*):[^@/]*@", r"://\1:…@", value))
+
+
+def _port(value: str) -> int:
+    if not value.isdecimal() or not 0 <= int(value) <= 65535:
+        raise ValueError("allowed is a port number, 1 to 65535 (0 takes any free one)")
+    return int(value)
+
+
+def _postgres_url(value: str) -> str | None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError("allowed is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return value
+
+
+def _secret(value: str) -> str | None:
+    if len(value.encode()) < 32:
+        raise ValueError("at least 32 bytes are needed; `openssl rand -hex 32` makes some")
+    return value
+
+
+def _guests(value: str) -> Guests:
+    if value == "editor":
+        return "editor"
+    if value == "viewer":
+        return "viewer"
+    if value == "off":
+        return "off"
+    raise ValueError("allowed are editor, viewer and off")
+
+
+def _log_format(value: str) -> LogFormat:
+    if value == "console":
+        return "console"
+    if value == "json":
+        return "json"
+    raise ValueError("allowed are console and json")
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e10:
+        raise ValueError("allowed is a number of seconds, 0 or more")
+    return seconds
+
+
+def _limit(value: str) -> int:
+    if not value.isdecimal():
+        raise ValueError("allowed is a whole number, 0 or more; 0 lifts the limit")
+    return int(value)

@@ -1,0 +1,8 @@
+"""Typed ids; a name says what a number or a string is of."""
+
+from typing import NewType
+
+SessionName = NewType("SessionName", str)  # what users call a session; the document's name
+DocumentId = NewType("DocumentId", int)  # the database's key of a document
+Seq = NewType("Seq", int)  # 1, 2, 3, … within one document, in commit order, without gaps
+ClientId = NewType("ClientId", int)  # Yjs's number of one client of one document

@@ -1,0 +1,1 @@
+"""Postgres: the journal, snapshots and migrations, each statement beside its function."""

@@ -15,7 +15,7 @@ LogFormat = Literal["console", "json"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """Bounds on what clients may make the server hold; 0 lifts one.
 
@@ -36,7 +36,7 @@ class Limits:
     waiting_bytes: int = 16 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set; `Config.read` makes one from the environment."""
 

@@ -1,0 +1,1 @@
+"""Real, unmodified Yjs clients in one Node process, driven from tests."""

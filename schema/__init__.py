@@ -1,0 +1,5 @@
+"""Where the SQL of the database lies."""
+
+from pathlib import Path
+
+MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,0 +1,199 @@
+"""The composition root: builds everything from the configuration, and starts and stops it."""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+import structlog
+import uvicorn
+
+from server.config import Config
+from server.errors import StartError
+from server.http.health import Health
+from server.http.ops import STATIC, make_app
+from server.persistence.database import Database, connect, wait_until_up
+from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.migrations import migrate, read_migrations
+from server.sessions.access import Access
+from server.sessions.hub import Hub
+from server.sessions.registry import Registry
+from server.sessions.saver import Saver
+
+log = structlog.get_logger()
+
+BACKLOG = 4096
+DRAIN_TIMEOUT = 30.0  # seconds that a shutdown waits for the database
+
+
+@asynccontextmanager
+async def database_url(config: Config) -> AsyncIterator[str]:
+    """The URL of the configured database; the embedded one runs meanwhile."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    postgres = EmbeddedPostgres(config.data_dir)
+    await postgres.start()
+    try:
+        yield postgres.url
+    finally:
+        await postgres.stop()
+
+
+async def serve(config: Config) -> int:
+    """Run the server until a signal ends it; returns the exit code.
+
+    Raises StartError, in one line, if it can't start.
+    """
+    started = time.monotonic()
+    listener = _listen(config.host, config.port)
+    stopping = _stop_on_signals()
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        url = await _or_stopped(stack, config, stopping)
+        if url is None:
+            return 0
+        await _migrate(url)
+        database = await Database.open(url)
+        stack.push_async_callback(database.close)
+        saver = Saver(database.connect, config.limits.journal_queue_bytes)
+        registry = Registry(
+            database, saver, config.limits, config.linger_seconds, config.history_seconds
+        )
+        hub = Hub(registry, Access.of(config), config.limits)
+        health = Health(database, lambda: saver.failing)
+        web = _Uvicorn(
+            uvicorn.Config(
+                make_app(health),
+                http="httptools",
+                ws=hub.connect,  # type: ignore[arg-type]  # any callable that makes a protocol
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        running = [
+            asyncio.create_task(saver.run(), name="saver"),
+            asyncio.create_task(hub.run(), name="hub"),
+            asyncio.create_task(health.run(), name="health"),
+            asyncio.create_task(web.serve(sockets=[listener]), name="http"),
+        ]
+        _announce(config, listener, time.monotonic() - started)
+        await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        code = _exit_code(running)
+        log.info("draining")
+        health.draining = True
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                await hub.drain(config.drain_seconds)
+        except TimeoutError:
+            log.error("not everything could be saved; clients keep what was not acknowledged")
+            code = 1
+        web.should_exit = True
+        await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        log.info("stopped")
+        return code
+
+
+async def _or_stopped(
+    stack: AsyncExitStack, config: Config, stopping: "asyncio.Future[None]"
+) -> str | None:
+    """The database's URL once it is up; None if a signal came first."""
+    entering = asyncio.create_task(_database(stack, config))
+    ending: list[asyncio.Future[Any]] = [entering, stopping]
+    await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
+    if not entering.done():
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
+        return None
+    return entering.result()
+
+
+async def _database(stack: AsyncExitStack, config: Config) -> str:
+    url = await stack.enter_async_context(database_url(config))
+    await wait_until_up(url)
+    return url
+
+
+async def _migrate(url: str) -> None:
+    connection = await connect(url)
+    try:
+        await migrate(connection, read_migrations())
+    finally:
+        await connection.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"port {port} on {host} is taken; stop what listens there,"
+                " or choose another with --port or LYCEUM_PORT"
+            ) from None
+        raise StartError(f"can't listen on {host} port {port}: {error.strerror}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _stop_on_signals() -> "asyncio.Future[None]":
+    """Done at the first SIGTERM or SIGINT; the second ends the process at once."""
+    loop = asyncio.get_running_loop()
+    stopping: asyncio.Future[None] = loop.create_future()
+
+    def stop(number: int) -> None:
+        if stopping.done():
+            os._exit(128 + number)
+        stopping.set_result(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    return stopping
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers: stopping is ours."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _exit_code(running: list["asyncio.Task[None]"]) -> int:
+    """1 if a part of the server ended by itself, which none should."""
+    ended = [task for task in running if task.done()]
+    for task in ended:
+        log.error("a part of the server ended", part=task.get_name(), exc_info=task.exception())
+    return 1 if ended else 0
+
+
+def _announce(config: Config, listener: socket.socket, seconds: float) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log.info(
+        "serving",
+        url=f"http://{shown}:{port}",
+        database="embedded" if config.database_url is None else "external",
+        guests=config.guests,
+        seconds=round(seconds, 2),
+    )
+    if config.guests == "off" and config.auth_secret is None:
+        log.warning("nobody can join: set LYCEUM_AUTH_SECRET for tokens, or LYCEUM_GUESTS=editor")
+    if not STATIC.is_dir():
+        log.warning("the page was not built: that needs Node 20 or newer and `make web`")

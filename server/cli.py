@@ -1,0 +1,175 @@
+"""The command `lyceum`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, NoReturn
+
+import click
+import uvloop
+
+from server import app, telemetry
+from server.config import Config
+from server.domain.roles import Role
+from server.errors import LyceumError, StartError
+from server.persistence.database import connect, wait_until_up
+from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
+from server.persistence.types import Connection
+from server.sessions.access import make_token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lyceum")
+def main() -> None:
+    """Lyceum, a real-time collaboration server for Yjs editors.
+
+    Configuration comes from the environment (LYCEUM_…); README.md has the table.
+    """
+
+
+@main.command()
+@click.option("--host", help="Address to listen on [LYCEUM_HOST, 127.0.0.1].")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port [LYCEUM_PORT, 8000].")
+def serve(host: str | None, port: int | None) -> None:
+    """Serve sessions until SIGTERM or Ctrl-C."""
+    sys.exit(_run(lambda config: app.serve(config), host, port))
+
+
+@main.group()
+def db() -> None:
+    """Look after the database; works beside a running server or without one."""
+
+
+@db.command("migrate")
+def db_migrate() -> None:
+    """Bring the schema to this program's version."""
+
+    async def work(connection: Connection, migrations: Sequence[Migration]) -> None:
+        done = await migrate(connection, migrations)
+        for migration in done:
+            click.echo(f"applied {migration.version:04}_{migration.name}")
+        click.echo(f"the schema is at version {len(migrations)}")
+
+    _with_database(work)
+
+
+@db.command("rollback")
+@click.option("--to", type=click.IntRange(0), required=True, help="Version to go back to.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def db_rollback(to: int, yes: bool) -> None:
+    """Undo migrations above a version; what only they held is lost."""
+    if not yes:
+        click.confirm(f"Undo all migrations above {to}, with the data in them?", abort=True)
+
+    async def work(connection: Connection, migrations: Sequence[Migration]) -> None:
+        undone = await rollback(connection, migrations, to)
+        for migration in undone:
+            click.echo(f"undone {migration.version:04}_{migration.name}")
+        if not undone:
+            click.echo(f"nothing above version {to}")
+
+    _with_database(work)
+
+
+@db.command("status")
+def db_status() -> None:
+    """List the migrations and whether the database has them; exit code 1 if one is missing."""
+
+    async def work(connection: Connection, migrations: Sequence[Migration]) -> bool:
+        rows = await status(connection, migrations)
+        for row in rows:
+            state = "applied" if row.applied else "missing"
+            click.echo(f"{row.version:04}_{row.name}  {state}")
+        return all(row.applied for row in rows)
+
+    if not _with_database(work):
+        sys.exit(1)
+
+
+@db.command("url")
+def db_url() -> None:
+    """Print a connection URL for psql and other tools.
+
+    The embedded database runs only while a server does.
+    """
+
+    async def work(config: Config) -> str:
+        url = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
+        if url is None:
+            raise StartError(
+                f"no server runs on {config.data_dir}, so its database does not either;"
+                " start one with `lyceum serve`"
+            )
+        return url
+
+    click.echo(_run(work))
+
+
+@main.command()
+@click.option("--user", required=True, help="User id (sub).")
+@click.option("--name", help="Name that others see.")
+@click.option("--session", "sessions", multiple=True, help="Session name or prefix*; repeatable.")
+@click.option(
+    "--role",
+    type=click.Choice([role.name.lower() for role in Role]),
+    default="editor",
+    show_default=True,
+    help="Role in these sessions.",
+)
+@click.option("--ttl", type=click.IntRange(1), default=3600, show_default=True, help="Seconds.")
+def token(user: str, name: str | None, sessions: tuple[str, ...], role: str, ttl: int) -> None:
+    """Print a token signed with LYCEUM_AUTH_SECRET; without --session it is for all of them."""
+    config = _config()
+    if config.auth_secret is None:
+        _fail("LYCEUM_AUTH_SECRET is not set; `openssl rand -hex 32` makes one")
+    grants = {session: Role.named(role) for session in sessions or ("*",)}
+    click.echo(make_token(config.auth_secret, user, name, grants, ttl))
+
+
+def _config(host: str | None = None, port: int | None = None) -> Config:
+    try:
+        return Config.read(os.environ, host, port)
+    except LyceumError as error:
+        _fail(str(error))
+
+
+def _run(work: Any, host: str | None = None, port: int | None = None) -> Any:
+    """Run asynchronous work with the configuration; errors that users can mend get one line."""
+    config = _config(host, port)
+    telemetry.configure_logging(config.log_format)
+    try:
+        coroutine: Coroutine[Any, Any, Any] = work(config)
+        return uvloop.run(coroutine)
+    except LyceumError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)
+
+
+def _with_database(work: Any) -> Any:
+    """Run work with a connection; the embedded database runs meanwhile if none does."""
+
+    async def connected(config: Config) -> Any:
+        running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
+        if running is not None:
+            return await _work_on(running, work)
+        async with app.database_url(config) as url:
+            return await _work_on(url, work)
+
+    return _run(connected)
+
+
+async def _work_on(url: str, work: Any) -> Any:
+    await wait_until_up(url)
+    connection = await connect(url)
+    try:
+        return await work(connection, read_migrations())
+    finally:
+        await connection.close()
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"lyceum: {message}", err=True)
+    sys.exit(1)

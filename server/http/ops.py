@@ -1,0 +1,79 @@
+"""What the server answers over plain HTTP: its health, its metrics and its page."""
+
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.http.health import Health
+
+STATIC = Path(__file__).parent / "static"
+NO_PAGE = (
+    "Lyceum is running, but its page was not built: that needs Node 20 or newer.\n"
+    "Install Node and run `make run` again.\n"
+    "Editors can connect all the same: ws://HOST:PORT/yjs/SESSION and ws://HOST:PORT/hocuspocus\n"
+)
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
+        b" frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    ),
+]
+
+
+class SecurityHeaders:
+    """Adds to every response what keeps a browser from being led astray."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def make_app(health: Health, static: Path = STATIC) -> Starlette:
+    """The HTTP side of the server; `static` holds the built page."""
+
+    async def page(request: Request) -> Response:
+        index = static / "index.html"
+        if not index.exists():
+            return PlainTextResponse(NO_PAGE)
+        return FileResponse(index, headers={"cache-control": "no-cache"})
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(request: Request) -> Response:
+        reason = health.reason()
+        if reason is None:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "not ready", "reason": reason}, status_code=503)
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    routes: list[Route | Mount] = [
+        Route("/", page),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+    ]
+    if static.is_dir():
+        routes.append(Mount("/", StaticFiles(directory=static)))
+    return Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)])

@@ -1,0 +1,126 @@
+"""Connections to Postgres: one pool, errors in one line, and which of them pass by themselves."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+
+from server import telemetry
+from server.errors import DatabaseError
+from server.persistence.types import Connection, Pool
+
+log = structlog.get_logger()
+
+CONNECT_TIMEOUT = 5.0  # seconds
+COMMAND_TIMEOUT = 30.0  # seconds
+POOL_SIZE = 10
+FIRST_TRY_SECONDS = 3.0  # how long a database that can't be reached is tried when we start
+
+# These say that a statement is wrong; all others pass when the database is well again.
+LASTING = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+PASSING = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+SETTINGS = {
+    "application_name": "lyceum",
+    "statement_timeout": "20s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+def describe(error: BaseException) -> str:
+    """A database error in one line."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+def redacted(url: str) -> str:
+    """A database's URL without the password."""
+    parts = urlsplit(url)
+    user = f"{parts.username}@" if parts.username else ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
+
+
+class Database:
+    """A pool for short statements, and connections for those that want one of their own."""
+
+    def __init__(self, url: str, pool: Pool) -> None:
+        self._url = url
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str) -> "Database":
+        """Connect; waits while the database starts up.
+
+        Raises DatabaseError, in one line, if it can't be reached or does not let us in.
+        """
+        await wait_until_up(url)
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=SETTINGS,
+        )
+        return cls(url, pool)
+
+    async def close(self) -> None:
+        """Close all connections, whatever they do."""
+        self._pool.terminate()
+
+    async def connect(self) -> Connection:
+        """A connection of one's own."""
+        return await connect(self._url)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """A connection of the pool; raises TimeoutError if none is free for long."""
+        started = time.perf_counter()
+        async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
+            telemetry.pool_wait_seconds.observe(time.perf_counter() - started)
+            yield connection
+
+
+async def connect(url: str) -> Connection:
+    """One connection, made as all of ours are."""
+    return await asyncpg.connect(
+        url, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT, server_settings=SETTINGS
+    )
+
+
+async def wait_until_up(url: str) -> None:
+    """Return when the database takes connections; one that is starting up may take its time.
+
+    Raises DatabaseError if it can't be reached or does not let us in.
+    """
+    started = told = time.monotonic()
+    while True:
+        try:
+            await (await connect(url)).close()
+        except asyncpg.CannotConnectNowError as error:
+            if time.monotonic() - told >= 2:
+                told = time.monotonic()
+                log.info("waiting for the database", seconds=round(told - started), why=str(error))
+        except (OSError, TimeoutError) as error:
+            if time.monotonic() - started > FIRST_TRY_SECONDS:
+                raise DatabaseError(
+                    f"the database {redacted(url)} can't be reached ({describe(error)});"
+                    " is it running, and is LYCEUM_DATABASE_URL right?"
+                ) from None
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise DatabaseError(
+                f"the database {redacted(url)} refuses: {describe(error)}"
+            ) from None
+        else:
+            return
+        await asyncio.sleep(0.2)

@@ -1,0 +1,136 @@
+"""Documents as they are stored: newest snapshot and the journal after it, and compacting."""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from server.errors import DocumentDamaged
+from server.ids import DocumentId, Seq, SessionName
+from server.persistence.types import Connection
+
+
+class Stored(NamedTuple):
+    """What the database holds of one document, read at one moment.
+
+    seq: of the newest row. snapshot_seq: covered by the snapshot, 0 without one. parts: the
+    snapshot and the updates after it, to be merged.
+    """
+
+    document_id: DocumentId
+    seq: Seq
+    snapshot_seq: Seq
+    parts: list[bytes]
+
+
+FIND = "select id, last_seq from documents where name = $1"
+
+CREATE = """
+insert into documents (name) values ($1)
+on conflict on constraint documents_name_key do nothing
+"""
+
+NEWEST_SNAPSHOT = """
+select seq, payload
+from document_snapshots
+where document_id = $1
+order by seq desc
+limit 1
+"""
+
+UPDATES_AFTER = """
+select seq, payload
+from document_updates
+where document_id = $1 and seq > $2
+order by seq
+"""
+
+
+async def load(connection: Connection, name: SessionName) -> Stored:
+    """The document of that name, made if there is none.
+
+    Raises DocumentDamaged if rows are missing: better no document than one with holes.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        found = await connection.fetchrow(FIND, name)
+        if found is not None:
+            return await _read(connection, DocumentId(found["id"]), Seq(found["last_seq"]))
+    await connection.execute(CREATE, name)
+    return await load(connection, name)
+
+
+async def _read(connection: Connection, document_id: DocumentId, last_seq: Seq) -> Stored:
+    snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id)
+    snapshot_seq = snapshot["seq"] if snapshot else 0
+    updates = await connection.fetch(UPDATES_AFTER, document_id, snapshot_seq)
+    found = [row["seq"] for row in updates]
+    if found != list(range(snapshot_seq + 1, last_seq + 1)):
+        raise DocumentDamaged(
+            f"document {document_id}: the journal after {snapshot_seq} should reach {last_seq}"
+            f" without gaps, it holds {len(found)} rows"
+        )
+    parts = [snapshot["payload"]] if snapshot else []
+    parts += [row["payload"] for row in updates]
+    return Stored(document_id, last_seq, Seq(snapshot_seq), parts)
+
+
+async def updates_after(
+    connection: Connection, document_id: DocumentId, seq: Seq
+) -> list[tuple[Seq, bytes]]:
+    """The journal's rows behind a sequence number, in order.
+
+    If some were compacted away, the newest snapshot stands for them, under its own number.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        rows = await connection.fetch(UPDATES_AFTER, document_id, seq)
+        if not rows or rows[0]["seq"] > seq + 1:
+            snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id)
+            if snapshot is not None and snapshot["seq"] > seq:
+                rows = [snapshot, *rows]
+    return [(Seq(row["seq"]), row["payload"]) for row in rows]
+
+
+SAVE_SNAPSHOT = """
+insert into document_snapshots (document_id, seq, payload) values ($1, $2, $3)
+on conflict on constraint document_snapshots_pkey do nothing
+"""
+
+# History older than its retention ends at a snapshot, never between two.
+DROP_HISTORY = """
+with horizon as (
+    select max(seq) as seq
+    from document_snapshots
+    where document_id = $1 and created_at <= now() - $2::interval
+),
+dropped as (
+    delete from document_updates
+    using horizon
+    where document_id = $1 and document_updates.seq <= horizon.seq
+)
+delete from document_snapshots
+using horizon
+where document_id = $1 and document_snapshots.seq < horizon.seq
+"""
+
+# Within the retention one snapshot an hour is enough to go back quickly.
+THIN_SNAPSHOTS = """
+delete from document_snapshots as thinned
+where document_id = $1
+    and exists (
+        select from document_snapshots as later
+        where later.document_id = $1
+            and later.seq > thinned.seq
+            and date_trunc('hour', later.created_at) = date_trunc('hour', thinned.created_at)
+    )
+"""
+
+
+async def save_snapshot(
+    connection: Connection, document_id: DocumentId, seq: Seq, payload: bytes, history: timedelta
+) -> None:
+    """Store a snapshot that covers the journal up to `seq`, and drop what it makes needless.
+
+    Readers in flight keep what they need: they read at one moment, in one transaction.
+    """
+    async with connection.transaction():
+        await connection.execute(SAVE_SNAPSHOT, document_id, seq, payload)
+        await connection.execute(DROP_HISTORY, document_id, history)
+        await connection.execute(THIN_SNAPSHOTS, document_id)

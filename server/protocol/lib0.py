@@ -1,0 +1,92 @@
+"""lib0's variable-length encoding, as far as Yjs's protocols use it; strict where it reads.
+
+A varuint has 7 bits a byte, low bits first, the high bit set on all bytes but the last. A varbuf
+is a varuint length and that many bytes; a varstring is a varbuf of UTF-8.
+Source: https://github.com/dmonad/lib0 (encoding.js, decoding.js).
+"""
+
+from server.errors import ProtocolError
+
+MAX_VARUINT = 2**53 - 1  # JavaScript's largest exact integer
+
+
+class Reader:
+    """Reads one frame from the front; every method raises ProtocolError on the first bad byte."""
+
+    __slots__ = ("_frame", "position")
+
+    def __init__(self, frame: bytes) -> None:
+        self._frame = frame
+        self.position = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole frame was read."""
+        return self.position >= len(self._frame)
+
+    def varuint(self) -> int:
+        """The next number, 0 to 2^53 - 1."""
+        frame, position, number, shift = self._frame, self.position, 0, 0
+        while position < len(frame):
+            byte = frame[position]
+            position += 1
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if number > MAX_VARUINT:
+                    break
+                self.position = position
+                return number
+            shift += 7
+            if shift > 49:
+                break
+        else:
+            raise ProtocolError(f"the frame ends inside a varuint at byte {self.position}")
+        raise ProtocolError(f"the varuint at byte {self.position} has more than 53 bits")
+
+    def varbuf(self) -> bytes:
+        """The next length and that many bytes."""
+        size = self.varuint()
+        start, end = self.position, self.position + size
+        if end > len(self._frame):
+            left = len(self._frame) - start
+            raise ProtocolError(f"the varbuf at byte {start} needs {size} bytes, {left} are left")
+        self.position = end
+        return self._frame[start:end]
+
+    def varstring(self) -> str:
+        """The next text."""
+        start = self.position
+        try:
+            return self.varbuf().decode()
+        except UnicodeDecodeError as error:
+            raise ProtocolError(
+                f"the varstring at byte {start} is not UTF-8: {error.reason}"
+            ) from None
+
+    def end(self) -> None:
+        """Raise ProtocolError unless the whole frame was read."""
+        if not self.done:
+            left = len(self._frame) - self.position
+            raise ProtocolError(f"{left} bytes follow the message that ends at {self.position}")
+
+
+def varuint(number: int) -> bytes:
+    """A number, 0 to 2^53 - 1, encoded."""
+    if number < 0x80:
+        return bytes((number,))
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def varbuf(data: bytes) -> bytes:
+    """Bytes behind their length."""
+    return varuint(len(data)) + data
+
+
+def varstring(text: str) -> bytes:
+    """Text as UTF-8 behind its length in bytes."""
+    return varbuf(text.encode())

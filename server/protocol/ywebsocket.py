@@ -1,0 +1,69 @@
+"""The dialect of y-websocket: one document a socket, one or more messages a frame.
+
+Source: https://github.com/yjs/y-websocket (src/y-websocket.js).
+"""
+
+from enum import IntEnum
+
+from server.errors import ProtocolError
+from server.protocol import yjs
+from server.protocol.lib0 import Reader, varbuf, varstring, varuint
+from server.protocol.yjs import SyncType
+
+
+class Type(IntEnum):
+    """What a message holds."""
+
+    SYNC = 0
+    AWARENESS = 1
+    AUTH = 2
+    QUERY_AWARENESS = 3
+
+
+def decode(frame: bytes) -> list[yjs.Message]:
+    """The messages of one frame from a client; raises ProtocolError."""
+    reader, messages = Reader(frame), list[yjs.Message]()
+    while not reader.done:
+        match kind := reader.varuint():
+            case Type.SYNC:
+                messages.append(yjs.read_sync(reader))
+            case Type.AWARENESS:
+                messages.append(yjs.read_awareness(reader))
+            case Type.QUERY_AWARENESS:
+                messages.append(yjs.QueryAwareness())
+            case _:
+                raise ProtocolError(f"unknown message type {kind}")
+    return messages
+
+
+class Dialect:
+    """How the server speaks to a y-websocket client."""
+
+    address = ""
+
+    def sync(self, kind: SyncType, payload: bytes) -> bytes:
+        """A frame with one sync message."""
+        return varuint(Type.SYNC) + yjs.sync(kind, payload)
+
+    def awareness(self, body: bytes) -> bytes:
+        """A frame with one awareness message around an encoded body."""
+        return varuint(Type.AWARENESS) + varbuf(body)
+
+    def saved(self) -> bytes:
+        """This dialect has no word for it."""
+        return b""
+
+    def refused(self) -> bytes:
+        """This dialect has no word for it."""
+        return b""
+
+
+DIALECT = Dialect()
+
+# The client gives up on a socket that is silent for 30 s; this says nothing, but says it.
+KEEP_ALIVE = DIALECT.awareness(yjs.awareness(()))
+
+
+def denied(reason: str) -> bytes:
+    """A frame that tells why the client may not join."""
+    return varuint(Type.AUTH) + varuint(0) + varstring(reason)

@@ -1,0 +1,89 @@
+"""Who may come in, and as what: a token's word, or what guests are allowed."""
+
+import time
+
+import jwt
+from msgspec import Struct, ValidationError, convert
+
+from server.config import Config, Guests
+from server.domain.roles import Role, granted
+from server.errors import Forbidden, Unauthorized
+from server.ids import SessionName
+from server.sessions.participant import Admission
+
+ALGORITHM = "HS256"
+MAX_TOKEN = 8 * 2**10  # characters
+
+
+class Claims(Struct, frozen=True):
+    """What a token says: sessions maps a name, or `prefix*`, to a role; None means all, editor."""
+
+    sub: str
+    exp: float
+    name: str | None = None
+    sessions: dict[str, str] | None = None
+
+
+class Access:
+    """Decides about joins.
+
+    secret: the HS256 key that tokens are signed with; without one there are only guests.
+    """
+
+    def __init__(self, secret: str | None, guests: Guests) -> None:
+        self._secret = secret
+        self._guests = guests
+
+    @classmethod
+    def of(cls, config: Config) -> "Access":
+        """As configured."""
+        return cls(config.auth_secret, config.guests)
+
+    def admit(self, token: str, session: SessionName) -> Admission:
+        """What the bearer of a token (a guest, if it is empty) may be in a session.
+
+        Raises Unauthorized or Forbidden, with a reason that its user can act on.
+        """
+        if not token or self._secret is None:
+            return self._admit_guest(bool(token))
+        claims = self._claims(token)
+        role: Role | None = Role.EDITOR
+        if claims.sessions is not None:
+            try:
+                grants = {name: Role.named(role) for name, role in claims.sessions.items()}
+            except ValueError as error:
+                raise Unauthorized(f"The token is not valid: {error}.") from None
+            role = granted(grants, session)
+        if role is None:
+            raise Forbidden("The token is not for this session.")
+        return Admission(role, claims.sub, claims.name, claims.exp)
+
+    def _admit_guest(self, has_token: bool) -> Admission:
+        if self._guests == "off":
+            reason = "no tokens are accepted here" if has_token else "a token is needed"
+            raise Unauthorized(f"Guests are not let in; {reason}.")
+        return Admission(Role.named(self._guests))
+
+    def _claims(self, token: str) -> Claims:
+        if len(token) > MAX_TOKEN:
+            raise Unauthorized("The token is too long.")
+        assert self._secret is not None
+        try:
+            claims = jwt.decode(
+                token, self._secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]}
+            )
+            return convert(claims, Claims)
+        except (jwt.InvalidTokenError, ValidationError) as error:
+            raise Unauthorized(f"The token is not valid: {error}.") from None
+
+
+def make_token(
+    secret: str, user: str, name: str | None, sessions: dict[str, Role] | None, ttl: float
+) -> str:
+    """A signed token that lasts `ttl` seconds."""
+    claims: dict[str, object] = {"sub": user, "exp": int(time.time() + ttl)}
+    if name is not None:
+        claims["name"] = name
+    if sessions is not None:
+        claims["sessions"] = {session: role.name.lower() for session, role in sessions.items()}
+    return jwt.encode(claims, secret, algorithm=ALGORITHM)

@@ -1,0 +1,156 @@
+"""Who is here: the presence states of one session, with clocks, owners and expiry.
+
+Pure: it takes the time as a value. A client id belongs to the participant that announced it.
+Clients of y-websocket also relay what they heard of others (tabs of one browser talk to each
+other past the server), so a message about somebody else's id is no attack; it is ignored. The
+first id that a participant announces is its own; others that it brings are relayed, and go over
+to their own participant once that one is here.
+
+Clocks follow y-protocols: a state is news only with a higher clock, and `null` also with the same
+one. A client that comes back soon after its socket broke announces its old clock, which others
+ignore, since they saw it leave with that clock. Then the server raises the clock; the client
+adopts the raised one from the echo. Source: https://github.com/yjs/y-protocols (awareness.js).
+"""
+
+from collections.abc import Hashable, Iterable
+
+from server.ids import ClientId
+from server.protocol.yjs import AwarenessEntry
+
+EXPIRY = 30.0  # seconds: clients renew every 15 s, and themselves drop others after 30 s
+SILENCE = 20.0  # seconds without renewal after which an id may be taken over
+CLIENTS_PER_PARTICIPANT = 32
+
+
+class _Client:
+    __slots__ = ("clock", "owner", "renewed", "state")
+
+    def __init__(self, owner: Hashable | None, clock: int, state: str | None, now: float) -> None:
+        self.owner = owner  # None: has left
+        self.clock = clock
+        self.state = state
+        self.renewed = now
+
+
+class AwarenessStates:
+    """The presence of everybody in one session; all times are seconds of one monotonic clock."""
+
+    def __init__(self) -> None:
+        self._clients: dict[ClientId, _Client] = {}
+        self._own: dict[Hashable, ClientId] = {}
+        self._owned: dict[Hashable, set[ClientId]] = {}
+        self._changed: dict[ClientId, None] = {}
+
+    def receive(self, participant: Hashable, entries: Iterable[AwarenessEntry], now: float) -> None:
+        """Take in what a participant says; what it may not say is ignored."""
+        for entry in entries:
+            client = self._clients.get(entry.client)
+            if client is not None and client.owner == participant:
+                self._renew(client, entry, now)
+            elif entry.state is not None and self._may_claim(participant, client, entry, now):
+                self._claim(participant, client, entry, now)
+
+    def _renew(self, client: _Client, entry: AwarenessEntry, now: float) -> None:
+        if entry.clock < client.clock:
+            return
+        if entry.clock == client.clock:
+            if entry.state == client.state:
+                return
+            if entry.state is not None:
+                client.clock += 1  # sent before the client saw the clock that we raised
+        else:
+            client.clock = entry.clock
+        client.state = entry.state
+        client.renewed = now
+        self._changed[entry.client] = None
+
+    def _may_claim(
+        self,
+        participant: Hashable,
+        client: _Client | None,
+        entry: AwarenessEntry,
+        now: float,
+    ) -> bool:
+        if len(self._owned.get(participant, ())) >= CLIENTS_PER_PARTICIPANT:
+            return False
+        if client is None:
+            return True
+        is_own = self._own.get(participant, entry.client) == entry.client
+        if client.owner is None:
+            return is_own or entry.clock > client.clock
+        relayed = self._own.get(client.owner) != entry.client
+        return is_own and (relayed or now - client.renewed > SILENCE)
+
+    def _claim(
+        self,
+        participant: Hashable,
+        client: _Client | None,
+        entry: AwarenessEntry,
+        now: float,
+    ) -> None:
+        clock = entry.clock
+        if client is not None:
+            if client.state != entry.state or client.owner is None:
+                clock = max(clock, client.clock + 1)
+            clock = max(clock, client.clock)
+            self._disown(entry.client, client)
+        self._clients[entry.client] = _Client(participant, clock, entry.state, now)
+        self._own.setdefault(participant, entry.client)
+        self._owned.setdefault(participant, set()).add(entry.client)
+        self._changed[entry.client] = None
+
+    def _disown(self, client_id: ClientId, client: _Client) -> None:
+        self._owned.get(client.owner, set()).discard(client_id)
+        if self._own.get(client.owner) == client_id:
+            del self._own[client.owner]
+
+    def leave(self, participant: Hashable, now: float) -> None:
+        """Everything that a participant announced is gone, at once."""
+        self._own.pop(participant, None)
+        for client_id in self._owned.pop(participant, ()):
+            client = self._clients[client_id]
+            client.owner, client.renewed = None, now
+            if client.state is not None:
+                client.state = None
+                self._changed[client_id] = None
+
+    def expire(self, now: float) -> None:
+        """States that were not renewed are gone; those long gone are forgotten."""
+        forgotten = []
+        for client_id, client in self._clients.items():
+            if now - client.renewed <= EXPIRY:
+                continue
+            if client.state is not None:
+                client.state, client.renewed = None, now
+                self._changed[client_id] = None
+            elif client.owner is None:
+                forgotten.append(client_id)
+        for client_id in forgotten:
+            del self._clients[client_id]
+            self._changed.pop(client_id, None)
+
+    @property
+    def dirty(self) -> bool:
+        """Whether `changes` would return anything."""
+        return bool(self._changed)
+
+    def changes(self) -> list[AwarenessEntry]:
+        """What changed since the last call, the newest state of each client once."""
+        changed, self._changed = self._changed, {}
+        return [self._entry(client_id) for client_id in changed]
+
+    def everybody(self) -> list[AwarenessEntry]:
+        """All that are here."""
+        return [
+            self._entry(client_id)
+            for client_id, client in self._clients.items()
+            if client.state is not None
+        ]
+
+    def everything(self) -> list[AwarenessEntry]:
+        """All that are here, and all that left not long ago."""
+        return [self._entry(client_id) for client_id in self._clients]
+
+    def _entry(self, client_id: ClientId) -> AwarenessEntry:
+        client = self._clients[client_id]
+        return AwarenessEntry(client_id, client.clock, client.state)

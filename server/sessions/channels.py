@@ -1,0 +1,174 @@
+"""What a socket carries: one session in y-websocket's dialect, or many in Hocuspocus's."""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from server.config import Limits
+from server.errors import LyceumError, Overloaded, Unauthorized, Unavailable
+from server.ids import SessionName
+from server.protocol import hocuspocus, yjs, ywebsocket
+from server.sessions.participant import Admission, Dialect, Participant, Socket, framed
+from server.sessions.seat import Seat, State
+from server.sessions.session import Session
+
+AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
+
+SeatMaker = Callable[
+    [
+        Socket,
+        Dialect,
+        SessionName,
+        Callable[[Seat, Session, Participant], None],
+        Callable[[Seat, LyceumError], None],
+    ],
+    Seat,
+]
+
+
+class TokenTimeout(LyceumError):
+    """No token came in time."""
+
+    close_code = 4408
+
+
+class TokenExpired(Unauthorized):
+    """The token has expired."""
+
+
+class Channel(Protocol):
+    """The dialect's side of a socket."""
+
+    keep_alive: bytes  # a message for a client that has heard nothing for long; empty for none
+
+    def received(self, message: bytes) -> None:
+        """Take in one WebSocket message; raises LyceumError if that costs the socket."""
+
+    def drained(self) -> None:
+        """The socket takes more again."""
+
+    def check(self, now: float, unix_time: float) -> None:
+        """Raise LyceumError if the socket may not stay; called about once a second."""
+
+    def closed(self) -> None:
+        """The socket is gone."""
+
+
+class YWebsocketChannel:
+    """One session, named by the socket's path; its token came with the upgrade."""
+
+    keep_alive = ywebsocket.KEEP_ALIVE
+
+    def __init__(self, socket: Socket, make_seat: SeatMaker, name: SessionName, token: str) -> None:
+        self._socket = socket
+        self._seat = make_seat(socket, ywebsocket.DIALECT, name, self._entered, self._refused)
+        self._seat.authenticate(token)
+
+    def _entered(self, seat: Seat, session: Session, participant: Participant) -> None:
+        session.greet(participant, step1=True)
+
+    def _refused(self, seat: Seat, error: LyceumError) -> None:
+        self._socket.close(error.close_code, str(error))
+
+    def received(self, message: bytes) -> None:
+        """Take in one frame with any number of messages."""
+        for decoded in ywebsocket.decode(message):
+            self._seat.handle(decoded, len(message))
+
+    def drained(self) -> None:
+        """The socket takes more again."""
+        self._seat.drained()
+
+    def check(self, now: float, unix_time: float) -> None:
+        """Raise TokenExpired once it has."""
+        _check_expiry(self._seat.admission, unix_time)
+
+    def closed(self) -> None:
+        """The socket is gone."""
+        self._seat.leave()
+
+
+class HocuspocusChannel:
+    """Many documents, each with an address and a token of its own."""
+
+    keep_alive = b""
+
+    def __init__(self, socket: Socket, make_seat: SeatMaker, limits: Limits) -> None:
+        self._socket = socket
+        self._make_seat = make_seat
+        self._limits = limits
+        self._seats: dict[str, Seat] = {}
+
+    def received(self, message: bytes) -> None:
+        """Take in one frame."""
+        address, decoded = hocuspocus.decode(message)
+        match decoded:
+            case hocuspocus.Auth(token):
+                self._seat(address).authenticate(token)
+            case hocuspocus.Ping():
+                self._socket.write(framed(hocuspocus.PONG))
+            case hocuspocus.Close():
+                self._leave(address)
+            case hocuspocus.Pong() | hocuspocus.Stateless():
+                pass
+            case _:
+                self._handle(address, decoded, len(message))
+
+    def _handle(self, address: str, message: yjs.Message, size: int) -> None:
+        self._seat(address).handle(message, size)
+
+    def _seat(self, address: str) -> Seat:
+        seat = self._seats.get(address)
+        if seat is None or seat.state is State.CLOSED:
+            bound = self._limits.documents_per_socket
+            if bound and len(self._seats) >= bound:
+                raise Overloaded(f"More than {bound} documents are open on one socket.")
+            seat = self._seats[address] = self._new_seat(address)
+        return seat
+
+    def _new_seat(self, address: str) -> Seat:
+        dialect = hocuspocus.Dialect(address)
+
+        def entered(seat: Seat, session: Session, participant: Participant) -> None:
+            participant.send(dialect.authenticated(participant.may_write))
+            session.greet(participant, step1=False)
+
+        def refused(seat: Seat, error: LyceumError) -> None:
+            if isinstance(error, Unavailable):
+                self._socket.close(error.close_code, str(error))
+                return
+            self._seats.pop(address, None)
+            self._socket.write(framed(dialect.denied(str(error))))
+
+        name = SessionName(hocuspocus.split_address(address))
+        return self._make_seat(self._socket, dialect, name, entered, refused)
+
+    def _leave(self, address: str) -> None:
+        seat = self._seats.pop(address, None)
+        if seat is not None:
+            seat.leave()
+
+    def _all(self) -> Iterator[Seat]:
+        yield from list(self._seats.values())
+
+    def drained(self) -> None:
+        """The socket takes more again."""
+        for seat in self._all():
+            seat.drained()
+
+    def check(self, now: float, unix_time: float) -> None:
+        """Raise TokenTimeout or TokenExpired."""
+        for seat in self._all():
+            if seat.state is State.WAITING and now - seat.since > AUTH_TIMEOUT:
+                raise TokenTimeout
+            _check_expiry(seat.admission, unix_time)
+
+    def closed(self) -> None:
+        """The socket is gone."""
+        for seat in self._all():
+            seat.leave()
+        self._seats.clear()
+
+
+def _check_expiry(admission: Admission | None, unix_time: float) -> None:
+    if admission and admission.expires_at is not None and admission.expires_at < unix_time:
+        raise TokenExpired

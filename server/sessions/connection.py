@@ -1,0 +1,266 @@
+"""One WebSocket: an asyncio protocol around websockets' sans-I/O core; no task, queue or timer.
+
+uvicorn parses HTTP and hands an upgrade request over, with the transport. All connections share
+the hub's clock for keep-alive, closing and expiry.
+"""
+
+import asyncio
+from typing import Protocol, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import structlog
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import SEND_EOF, State
+from websockets.server import ServerProtocol
+
+from server import telemetry
+from server.config import Limits
+from server.errors import LyceumError, ProtocolError
+from server.ids import SessionName
+from server.sessions.channels import (
+    Channel,
+    HocuspocusChannel,
+    SeatMaker,
+    YWebsocketChannel,
+)
+
+log = structlog.get_logger()
+
+YWEBSOCKET_PATH = "/yjs/"
+HOCUSPOCUS_PATH = "/hocuspocus"
+PING = Frame(Opcode.PING, b"").serialize(mask=False)
+PING_EVERY = 25.0  # seconds
+SILENT = 60.0  # seconds without a byte, pongs included, after which the client is gone
+KEEP_ALIVE_AFTER = 20.0  # seconds; y-websocket's client gives up after 30 s without a message
+CLOSE_TIMEOUT = 5.0  # seconds for the closing handshake
+MAX_REASON = 123  # bytes that fit into a close frame
+
+
+class Host(Protocol):
+    """What a connection needs of the hub that made it."""
+
+    limits: Limits
+
+    @property
+    def make_seat(self) -> SeatMaker:
+        """Makes a place in a session for a client of the connection."""
+
+    def now(self) -> float:
+        """Seconds of a monotonic clock."""
+
+    def add(self, connection: "Connection") -> None:
+        """A socket is there."""
+
+    def remove(self, connection: "Connection") -> None:
+        """A socket is gone."""
+
+    def refusal(self) -> LyceumError | None:
+        """Why no socket is taken in now."""
+
+
+class Connection(asyncio.Protocol):
+    """A client's socket, before, while and after it carries a channel."""
+
+    __slots__ = (
+        "_channel",
+        "_closing_at",
+        "_hub",
+        "_parts",
+        "_pinged_at",
+        "_protocol",
+        "_received_at",
+        "_transport",
+        "_writing_at",
+        "writable",
+    )
+
+    def __init__(self, hub: Host) -> None:
+        self._hub = hub
+        self._protocol = ServerProtocol(max_size=hub.limits.message_bytes or None)
+        self._transport: asyncio.Transport | None = None
+        self._channel: Channel | None = None
+        self._parts: list[bytes] = []  # of a message in fragments
+        self._received_at = self._pinged_at = self._writing_at = hub.now()
+        self._closing_at: float | None = None
+        self.writable = True
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is ours now."""
+        self._transport = cast(asyncio.Transport, transport)
+        bound = self._hub.limits.outbox_bytes
+        if bound:
+            self._transport.set_write_buffer_limits(high=bound)
+        self._hub.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: first the upgrade request, then frames."""
+        self._received_at = self._hub.now()
+        telemetry.received_bytes.inc(len(data))
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            if isinstance(event, Request):
+                self._upgrade(event)
+            elif self._closing_at is None:
+                self._frame_received(event)
+        self._flush()
+
+    def eof_received(self) -> None:
+        """The client will send no more."""
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._closing_at = self._closing_at or self._hub.now()
+        self.writable = False
+        if self._channel is not None:
+            self._channel.closed()
+        self._hub.remove(self)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.writable = True
+        if self._channel is not None and self._closing_at is None:
+            self._channel.drained()
+
+    # The way in.
+
+    def _upgrade(self, request: Request) -> None:
+        response = self._protocol.accept(request)
+        if response.status_code == 101:
+            refusal = self._hub.refusal()
+            path = urlsplit(request.path).path
+            if refusal is not None:
+                response = self._protocol.reject(refusal.http_status, f"{refusal}\n")
+            elif not path.startswith(YWEBSOCKET_PATH) and path != HOCUSPOCUS_PATH:
+                response = self._protocol.reject(
+                    404, f"WebSockets are at {YWEBSOCKET_PATH}SESSION and {HOCUSPOCUS_PATH}\n"
+                )
+        self._protocol.send_response(response)
+        if self._protocol.state is State.OPEN:
+            self._flush()
+            self._channel = self._open_channel(request.path)
+
+    def _open_channel(self, target: str) -> Channel:
+        parts = urlsplit(target)
+        if parts.path == HOCUSPOCUS_PATH:
+            return HocuspocusChannel(self, self._hub.make_seat, self._hub.limits)
+        name = SessionName(unquote(parts.path.removeprefix(YWEBSOCKET_PATH)))
+        token = parse_qs(parts.query).get("token", [""])[0]
+        return YWebsocketChannel(self, self._hub.make_seat, name, token)
+
+    def _frame_received(self, event: object) -> None:
+        assert isinstance(event, Frame)
+        if event.opcode is Opcode.TEXT:
+            self.close(1003, "Messages are binary.")
+        elif event.opcode in (Opcode.BINARY, Opcode.CONT):
+            self._parts.append(bytes(event.data))
+            if event.fin:
+                parts, self._parts = self._parts, []
+                self._message_received(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _message_received(self, message: bytes) -> None:
+        assert self._channel is not None
+        try:
+            self._channel.received(message)
+        except LyceumError as error:
+            self.fail(error)
+        except Exception:
+            log.exception("message failed", bytes=len(message))
+            self.fail(LyceumError())
+
+    # The way out.
+
+    def write(self, frames: bytes) -> None:
+        """Send encoded frames, unless the socket is closing."""
+        if self._closing_at is None and self._transport is not None:
+            self._writing_at = self._hub.now()
+            self._transport.write(frames)
+
+    def fail(self, error: LyceumError) -> None:
+        """Close for an error, and count it."""
+        telemetry.refused.labels(type(error).__name__).inc()
+        if isinstance(error, ProtocolError):
+            log.info("bad message", code=error.close_code, why=str(error))
+        self.close(error.close_code, str(error))
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye; the session is left at once, whatever the client does about it."""
+        if self._closing_at is not None:
+            return
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, _shortened(reason))
+        self._flush()
+        self._closing_at = self._hub.now()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()  # for the client's goodbye
+        if self._channel is not None:
+            self._channel.closed()
+
+    def _flush(self) -> None:
+        if self._transport is None:
+            return
+        for data in self._protocol.data_to_send():
+            if data == SEND_EOF:
+                self._transport.close()
+            else:
+                self._transport.write(data)
+        if self._protocol.state is not State.OPEN and self._closing_at is None:
+            self._closing_at = self._hub.now()
+            if self._channel is not None:
+                self._channel.closed()
+
+    # What the hub's clock calls.
+
+    def check(self, now: float, unix_time: float) -> None:
+        """Keep the socket alive, or end it if it is not."""
+        transport = self._transport
+        if transport is None:
+            return
+        if self._closing_at is not None:
+            if now - self._closing_at > CLOSE_TIMEOUT:
+                transport.abort()
+        elif now - self._received_at > SILENT:
+            transport.abort()
+        elif self._channel is not None:
+            self._keep_alive(now, self._channel)
+            try:
+                self._channel.check(now, unix_time)
+            except LyceumError as error:
+                self.fail(error)
+
+    def _keep_alive(self, now: float, channel: Channel) -> None:
+        assert self._transport is not None
+        if not self.writable:
+            return
+        if now - self._pinged_at > PING_EVERY:
+            self._pinged_at = now
+            self._transport.write(PING)
+        if channel.keep_alive and now - self._writing_at > KEEP_ALIVE_AFTER:
+            self.write(Frame(Opcode.BINARY, channel.keep_alive).serialize(mask=False))
+
+    def pause_reading(self) -> None:
+        """Take nothing more in; what was received is still answered."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    @property
+    def outbox_bytes(self) -> int:
+        """What waits in the socket's buffer."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """End it without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _shortened(reason: str) -> str:
+    return reason.encode()[:MAX_REASON].decode(errors="ignore")

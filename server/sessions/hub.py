@@ -1,0 +1,122 @@
+"""All sockets of this server, the one clock they share, and how they are closed on shutdown."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from server import telemetry
+from server.config import Limits
+from server.errors import Draining, LyceumError
+from server.ids import SessionName
+from server.sessions.access import Access
+from server.sessions.connection import Connection
+from server.sessions.participant import Dialect, Participant, Socket
+from server.sessions.registry import Registry
+from server.sessions.seat import Seat
+from server.sessions.session import Session
+
+CHECK_EVERY = 1.0  # seconds
+LAG_EVERY = 0.1  # seconds
+LONGEST_CLOSE_PAUSE = 0.01  # seconds between two sockets that close
+GOODBYE_SECONDS = 2.0  # for the clients' side of closing
+
+
+class Hub:
+    """Where connections come together."""
+
+    def __init__(self, registry: Registry, access: Access, limits: Limits) -> None:
+        self.limits = limits
+        self._registry = registry
+        self._access = access
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._draining = False
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> float:
+        """Seconds of the event loop's clock."""
+        return self._loop.time()
+
+    def connect(self, *_args: object, **_kwargs: object) -> Connection:
+        """A connection for a socket that asks for an upgrade; uvicorn's `ws` class."""
+        return Connection(self)
+
+    def add(self, connection: Connection) -> None:
+        """A socket is there."""
+        self._connections.add(connection)
+        self._empty.clear()
+        telemetry.connections.set(len(self._connections))
+
+    def remove(self, connection: Connection) -> None:
+        """A socket is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+        telemetry.connections.set(len(self._connections))
+
+    def refusal(self) -> LyceumError | None:
+        """Why no socket is taken in now."""
+        return Draining() if self._draining else None
+
+    def make_seat(
+        self,
+        socket: Socket,
+        dialect: Dialect,
+        name: SessionName,
+        entered: Callable[[Seat, Session, Participant], None],
+        refused: Callable[[Seat, LyceumError], None],
+    ) -> Seat:
+        """A place in a session for a client of one of our sockets."""
+        return Seat(
+            self._registry,
+            self._access,
+            socket,
+            dialect,
+            name,
+            self.limits.waiting_bytes,
+            entered,
+            refused,
+        )
+
+    async def run(self) -> None:
+        """Be the clock of all sockets and sessions until cancelled."""
+        due = self.now()
+        while True:
+            due = max(due + CHECK_EVERY, self.now())
+            await self._sleep_until(due)
+            now, unix_time, outbox = self.now(), time.time(), 0
+            for connection in list(self._connections):
+                connection.check(now, unix_time)
+                outbox += connection.outbox_bytes
+            telemetry.outbox_bytes.set(outbox)
+            self._registry.sweep()
+
+    async def _sleep_until(self, due: float) -> None:
+        while (left := due - self.now()) > 0:
+            wanted = min(left, LAG_EVERY)
+            started = self.now()
+            await asyncio.sleep(wanted)
+            telemetry.loop_lag_seconds.observe(max(0.0, self.now() - started - wanted))
+
+    async def drain(self, seconds: float) -> None:
+        """Close all sockets so that nothing received is lost and nobody comes back at once.
+
+        Reading stops, everything is saved and acknowledged, and the sockets close one by one,
+        spread over `seconds`.
+        """
+        self._draining = True
+        connections = list(self._connections)
+        for connection in connections:
+            connection.pause_reading()
+        await self._registry.drain()
+        reason = Draining()
+        for connection in connections:
+            connection.close(reason.close_code, str(reason))
+            await asyncio.sleep(min(seconds / len(connections), LONGEST_CLOSE_PAUSE))
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._empty.wait()
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()

@@ -1,0 +1,202 @@
+"""Which sessions are in memory: opens one once however many wait, keeps it, lets it go.
+
+A session is let go when it was without participants for a while and everything of it is saved.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from unicodedata import category
+
+import structlog
+
+from server import telemetry
+from server.config import Limits
+from server.errors import BadName, DocumentDamaged, Unavailable
+from server.ids import SessionName
+from server.persistence import documents
+from server.persistence.database import PASSING, Database, describe
+from server.persistence.documents import Stored
+from server.sessions.document import Document
+from server.sessions.participant import Participant
+from server.sessions.saver import Saver
+from server.sessions.session import Session
+
+log = structlog.get_logger()
+
+OPEN_TIMEOUT = 10.0  # seconds that a join waits for a database that is away
+MAX_IDLE = 1_000  # sessions kept in memory with nobody in them
+COMPACT_AT = 500  # journal rows behind the newest snapshot; longer tails open slowly
+COMPACT_WHEN_LEFT = 50
+MAX_NAME = 255
+FORBIDDEN = ("Cc", "Cs")  # control characters and lone surrogates
+
+
+class Registry:
+    """The sessions of this server.
+
+    linger: seconds that a session without participants stays. history: seconds that the journal
+    keeps what a snapshot covers.
+    """
+
+    def __init__(
+        self, database: Database, saver: Saver, limits: Limits, linger: float, history: float
+    ) -> None:
+        self._database = database
+        self._saver = saver
+        self._limits = limits
+        self._linger = linger
+        self._history = timedelta(seconds=history)
+        self._sessions: dict[SessionName, Session] = {}
+        self._opening: dict[SessionName, asyncio.Task[Session]] = {}
+        self._catching_up: set[Session] = set()
+        self._compacting: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All that are in memory."""
+        return list(self._sessions.values())
+
+    async def join(self, name: SessionName, participant: Participant) -> Session:
+        """Let a participant into the session of that name, opened if need be.
+
+        Raises BadName, Unavailable while the database is away, DocumentDamaged.
+        """
+        check_name(name)
+        while True:
+            session = self._sessions.get(name)
+            if session is not None:
+                session.join(participant)
+                return session
+            opening = self._opening.get(name)
+            if opening is None:
+                opening = self._opening[name] = asyncio.create_task(self._open(name))
+            await asyncio.shield(opening)
+
+    async def _open(self, name: SessionName) -> Session:
+        started = time.perf_counter()
+        try:
+            stored = await self._read(name)
+            document = Document.load(stored.parts, self._limits.pending_bytes)
+            session = Session(
+                name, stored.document_id, document, self._saver, self._limits, self._missed
+            )
+            session.seq, session.snapshot_seq = stored.seq, stored.snapshot_seq
+            if document.damaged:
+                telemetry.skipped_updates.inc()
+                log.error("stored updates can't be integrated; left out, kept", session=name)
+            self._sessions[name] = session
+        finally:
+            del self._opening[name]
+        seconds = time.perf_counter() - started
+        telemetry.sessions_opened.inc()
+        telemetry.sessions_open.set(len(self._sessions))
+        telemetry.session_open_seconds.observe(seconds)
+        log.debug("session opened", session=name, parts=len(stored.parts), seconds=seconds)
+        return session
+
+    async def _read(self, name: SessionName) -> Stored:
+        deadline = time.monotonic() + OPEN_TIMEOUT
+        while True:
+            try:
+                async with self._database.acquire() as connection:
+                    with telemetry.query_seconds.labels("documents.load").time():
+                        return await documents.load(connection, name)
+            except DocumentDamaged as error:
+                log.error("document is damaged", session=name, why=str(error))
+                raise
+            except PASSING as error:
+                if time.monotonic() > deadline:
+                    log.warning("session can't be opened", session=name, why=describe(error))
+                    raise Unavailable from None
+            await asyncio.sleep(0.2)
+
+    def sweep(self) -> None:
+        """What is due about once a second: expire presence, compact, let sessions go."""
+        now = time.monotonic()
+        idle = []
+        for session in self._sessions.values():
+            session.expire(now)
+            self._compact_at(session, COMPACT_AT)
+            if not session.participants:
+                idle.append(session)
+        idle.sort(key=lambda session: session.idle_since)
+        for index, session in enumerate(idle):
+            crowded = len(idle) - index > MAX_IDLE
+            if crowded or now - session.idle_since >= self._linger or session.broken:
+                self._let_go(session)
+        telemetry.sessions_open.set(len(self._sessions))
+
+    def _let_go(self, session: Session) -> None:
+        busy = session in self._catching_up or session in self._compacting
+        if busy or session.document.dirty or self._saver.has_unsaved(session.document_id):
+            return
+        del self._sessions[session.name]
+        self._compact_at(session, COMPACT_WHEN_LEFT)
+        log.debug("session let go", session=session.name)
+
+    def _compact_at(self, session: Session, rows: int) -> None:
+        if self._saver.failing or session in self._compacting:
+            return
+        if session.seq - session.snapshot_seq >= rows:
+            self._compacting.add(session)
+            self._start(self._compact, session)
+
+    async def _compact(self, session: Session) -> None:
+        """Write a snapshot of what the database holds: others may have written to it as well."""
+        try:
+            async with self._database.acquire() as connection:
+                stored = await documents.load(connection, session.name)
+                document = Document.load(stored.parts)
+                if document.damaged:
+                    session.snapshot_seq = session.seq  # never: what was left out must stay
+                    return
+                snapshot = document.encode()
+                await documents.save_snapshot(
+                    connection, stored.document_id, stored.seq, snapshot, self._history
+                )
+            session.snapshot_seq = stored.seq
+            telemetry.compactions.inc()
+        except (*PASSING, DocumentDamaged) as error:
+            telemetry.compaction_failures.inc()
+            log.warning("snapshot failed", session=session.name, why=describe(error))
+        finally:
+            self._compacting.discard(session)
+
+    def _missed(self, session: Session) -> None:
+        """Others wrote to a document: read what they wrote."""
+        if session not in self._catching_up:
+            self._catching_up.add(session)
+            self._start(self._catch_up, session)
+
+    async def _catch_up(self, session: Session) -> None:
+        try:
+            async with self._database.acquire() as connection:
+                rows = await documents.updates_after(connection, session.document_id, session.seq)
+            session.catch_up(rows)
+        except PASSING as error:
+            log.warning("can't read what others wrote", session=session.name, why=describe(error))
+        finally:
+            self._catching_up.discard(session)
+
+    def _start(
+        self, work: Callable[[Session], Coroutine[None, None, None]], session: Session
+    ) -> None:
+        task = asyncio.create_task(work(session))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Return once all that was received is saved and no background work is left."""
+        for session in self._sessions.values():
+            session.tick()
+        await self._saver.drain()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def check_name(name: str) -> None:
+    """Raise BadName unless a session may be called so."""
+    if not 0 < len(name) <= MAX_NAME or any(category(char) in FORBIDDEN for char in name):
+        raise BadName

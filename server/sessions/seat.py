@@ -1,0 +1,167 @@
+"""A participant's place in a session, from the first message to the last.
+
+A seat waits for the client's token, then enters (the session may have to be read from the
+database first), then is live. What the client sends before that is kept, up to a bound.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+
+import structlog
+
+from server import telemetry
+from server.errors import LyceumError, MessageTooBig
+from server.ids import SessionName
+from server.protocol import yjs
+from server.sessions.access import Access
+from server.sessions.participant import Admission, Dialect, Participant, Socket
+from server.sessions.registry import Registry
+from server.sessions.session import Session
+
+log = structlog.get_logger()
+
+
+class State(Enum):
+    """How far a seat is."""
+
+    WAITING = auto()
+    ENTERING = auto()
+    LIVE = auto()
+    CLOSED = auto()
+
+
+class Seat:
+    """One client's way into one session.
+
+    waiting_bytes: what it may send before it is live. entered: called when it is. refused: called
+    with the reason when it may not enter.
+    """
+
+    __slots__ = (
+        "_access",
+        "_dialect",
+        "_entered",
+        "_kept",
+        "_kept_bytes",
+        "_name",
+        "_participant",
+        "_refused",
+        "_registry",
+        "_session",
+        "_socket",
+        "_task",
+        "_waiting_bytes",
+        "since",
+        "state",
+    )
+
+    def __init__(
+        self,
+        registry: Registry,
+        access: Access,
+        socket: Socket,
+        dialect: Dialect,
+        name: SessionName,
+        waiting_bytes: int,
+        entered: "Callable[[Seat, Session, Participant], None]",
+        refused: "Callable[[Seat, LyceumError], None]",
+    ) -> None:
+        self._registry = registry
+        self._access = access
+        self._socket = socket
+        self._dialect = dialect
+        self._name = name
+        self._waiting_bytes = waiting_bytes
+        self._entered = entered
+        self._refused = refused
+        self._kept: list[yjs.Message] = []
+        self._kept_bytes = 0
+        self._participant: Participant | None = None
+        self._session: Session | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.state = State.WAITING
+        self.since = asyncio.get_running_loop().time()
+
+    def authenticate(self, token: str) -> None:
+        """Enter with a token; on a live seat, go on with a fresh one.
+
+        Raises Unauthorized or Forbidden if a live seat's fresh token is no good.
+        """
+        match self.state:
+            case State.WAITING:
+                self.state = State.ENTERING
+                self._task = asyncio.create_task(self._enter(token))
+            case State.LIVE:
+                assert self._participant is not None
+                self._participant.admission = self._access.admit(token, self._name)
+            case _:
+                pass
+
+    async def _enter(self, token: str) -> None:
+        try:
+            admission = self._access.admit(token, self._name)
+            participant = Participant(self._socket, self._dialect, admission)
+            session = await self._registry.join(self._name, participant)
+        except LyceumError as error:
+            self._refuse(error)
+        except Exception:
+            log.exception("join failed", session=self._name)
+            self._refuse(LyceumError())
+        else:
+            self._session, self._participant = session, participant
+            self.state = State.LIVE
+            self._task = None
+            self._entered(self, session, participant)
+            self._replay()
+
+    def _refuse(self, error: LyceumError) -> None:
+        telemetry.refused.labels(type(error).__name__).inc()
+        self.state = State.CLOSED
+        self._kept.clear()
+        self._refused(self, error)
+
+    def _replay(self) -> None:
+        kept, self._kept = self._kept, []
+        for message in kept:
+            if self.state is not State.LIVE:
+                return
+            try:
+                self.handle(message, 0)
+            except LyceumError as error:
+                self._socket.close(error.close_code, str(error))
+                return
+
+    def handle(self, message: yjs.Message, size: int) -> None:
+        """Take in a message of `size` bytes; raises LyceumError if that costs the socket."""
+        if self.state is State.LIVE:
+            assert self._session is not None
+            assert self._participant is not None
+            self._session.handle(self._participant, message)
+        elif self.state is not State.CLOSED:
+            self._kept_bytes += size
+            if self._waiting_bytes and self._kept_bytes > self._waiting_bytes:
+                raise MessageTooBig(
+                    f"More than {self._waiting_bytes} bytes came before the session was open."
+                )
+            self._kept.append(message)
+
+    @property
+    def admission(self) -> Admission | None:
+        """What a live participant was let in with."""
+        return self._participant.admission if self._participant else None
+
+    def drained(self) -> None:
+        """The socket takes more again."""
+        if self._session is not None and self._participant is not None:
+            self._session.drained(self._participant)
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.state = State.CLOSED
+        self._kept.clear()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self._session is not None and self._participant is not None:
+            self._session.leave(self._participant)

@@ -1,0 +1,267 @@
+"""A session: one document, those who work in it, and the way of an edit through it.
+
+What is received in one turn of the event loop (or one tick, under load) is integrated together,
+sent to all in one frame, and handed to the saver, which acknowledges after COMMIT. The two never
+wait for each other. Everything here runs in the event loop's thread and never awaits.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from server import telemetry
+from server.config import Limits
+from server.errors import (
+    DocumentDamaged,
+    LyceumError,
+    MessageTooBig,
+    Overloaded,
+    ProtocolError,
+    Unavailable,
+)
+from server.ids import DocumentId, Seq, SessionName
+from server.protocol import yjs
+from server.protocol.update import EMPTY
+from server.protocol.yjs import SyncType
+from server.sessions.awareness import AwarenessStates
+from server.sessions.document import Document, Integrated
+from server.sessions.fanout import send_to_all
+from server.sessions.pacer import Pacer
+from server.sessions.participant import Participant
+from server.sessions.saver import Saver
+
+log = structlog.get_logger()
+
+
+class Session:
+    """What is live of one document.
+
+    seq: of the newest journal row that the document holds. snapshot_seq: what the newest snapshot
+    covers. missed: called when others wrote to the journal. broken: it takes nobody any more.
+    """
+
+    def __init__(
+        self,
+        name: SessionName,
+        document_id: DocumentId,
+        document: Document,
+        saver: Saver,
+        limits: Limits,
+        missed: "Callable[[Session], None]",
+    ) -> None:
+        self.name = name
+        self.document_id = document_id
+        self.document = document
+        self.seq = Seq(0)
+        self.snapshot_seq = Seq(0)
+        self.broken = False
+        self.idle_since = time.monotonic()
+        self.awareness = AwarenessStates()
+        self._saver = saver
+        self._limits = limits
+        self._missed = missed
+        self._loop = asyncio.get_running_loop()
+        self._participants: dict[Participant, None] = {}
+        self._owed: Counter[Participant] = Counter()
+        self._pacer = Pacer()
+        self._scheduled: asyncio.Handle | None = None
+        self._received_at = 0.0
+
+    @property
+    def participants(self) -> list[Participant]:
+        """Who is here."""
+        return list(self._participants)
+
+    def join(self, participant: Participant) -> None:
+        """Let a participant take part from now on."""
+        if self.broken:
+            raise Unavailable
+        self._participants[participant] = None
+        telemetry.participants.inc()
+
+    def greet(self, participant: Participant, step1: bool) -> None:
+        """Tell a newcomer who is here and, if its dialect wants that, what the server has."""
+        if step1:
+            self._send_step1(participant)
+        self._send_presence(participant, self.awareness.everybody())
+
+    def leave(self, participant: Participant) -> None:
+        """Let a participant go, with all it announced."""
+        if participant not in self._participants:
+            return
+        del self._participants[participant]
+        telemetry.participants.dec()
+        self.idle_since = time.monotonic()
+        self.awareness.leave(participant, self.idle_since)
+        self._schedule()
+
+    def handle(self, participant: Participant, message: yjs.Message) -> None:
+        """Take in a participant's message; raises LyceumError if that costs it its socket."""
+        match message:
+            case yjs.SyncUpdate(update):
+                self._handle_update(participant, update)
+            case yjs.Awareness(entries):
+                self._handle_awareness(participant, entries)
+            case yjs.SyncStep1(state_vector, wants_step1):
+                self.tick()
+                diff = self.document.diff(state_vector)
+                participant.send(participant.dialect.sync(SyncType.STEP2, diff))
+                if wants_step1:
+                    self._send_step1(participant)
+            case yjs.SyncStep2(update):
+                self._handle_step2(participant, update)
+            case yjs.QueryAwareness():
+                self._send_presence(participant, self.awareness.everybody())
+
+    def _handle_update(self, participant: Participant, update: bytes) -> None:
+        telemetry.updates_received.inc()
+        if not participant.may_write:
+            telemetry.refused.labels("read only").inc()
+            participant.refuse_update()
+            return
+        if self._saver.full:
+            raise Overloaded
+        self.document.receive(update, participant)
+        if not self._owed:
+            self._received_at = time.perf_counter()
+        self._owed[participant] += 1
+        self._schedule()
+
+    def _handle_step2(self, participant: Participant, update: bytes) -> None:
+        """What a client has that the server lacks; most often nothing, so it costs no row."""
+        self.tick()
+        if not self.document.contains(update):
+            self._handle_update(participant, update)
+        else:
+            self._saver.acknowledge_when_saved(self, participant)
+
+    def _handle_awareness(
+        self, participant: Participant, entries: tuple[yjs.AwarenessEntry, ...]
+    ) -> None:
+        telemetry.awareness_received.inc()
+        bound = self._limits.awareness_bytes
+        for entry in entries:
+            if bound and len(entry.state or "") > bound:
+                raise MessageTooBig(f"A presence state has more than {bound} bytes.")
+        self.awareness.receive(participant, entries, time.monotonic())
+        self._schedule()
+
+    def _send_step1(self, participant: Participant) -> None:
+        state_vector = self.document.state_vector
+        participant.send(participant.dialect.sync(SyncType.STEP1, state_vector))
+
+    def _send_presence(self, participant: Participant, entries: list[yjs.AwarenessEntry]) -> None:
+        if entries:
+            participant.send(participant.dialect.awareness(yjs.awareness(entries)))
+
+    def _schedule(self) -> None:
+        if self._scheduled is None and (self.document.dirty or self.awareness.dirty):
+            pause = self._pacer.pause(time.perf_counter())
+            if pause:
+                self._scheduled = self._loop.call_later(pause, self.tick)
+            else:
+                self._scheduled = self._loop.call_soon(self.tick)
+
+    def tick(self) -> None:
+        """Integrate, send and hand to the saver all that was received."""
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        started = time.perf_counter()
+        try:
+            integrated = self.document.integrate()
+        except DocumentDamaged as error:
+            self.failed(error)
+            return
+        if integrated is not None:
+            self._spread(integrated)
+        if self.awareness.dirty:
+            self._spread_presence()
+        self._pacer.ran(started, time.perf_counter())
+
+    def _spread(self, integrated: Integrated) -> None:
+        owed, self._owed = self._owed, Counter()
+        for received in integrated.refused:
+            author = received.author
+            if isinstance(author, Participant):
+                owed.pop(author, None)
+                author.close(ProtocolError("This update can't be applied to the document."))
+        if integrated.update != EMPTY:
+            self._saver.save(self, integrated.update, owed)
+            self._deliver(integrated)
+            telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
+        else:
+            for participant in owed:
+                self._saver.acknowledge_when_saved(self, participant)
+
+    def _deliver(self, integrated: Integrated) -> None:
+        """Send an update to all but its only author; who can't take it is owed a diff."""
+        able = []
+        for participant in self._participants:
+            if len(integrated.authors) == 1 and participant in integrated.authors:
+                continue
+            if participant.behind is not None:
+                continue
+            if participant.socket.writable:
+                able.append(participant)
+            else:
+                participant.behind = integrated.before
+                telemetry.slow_receivers.inc()
+        update = integrated.update
+        count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
+        telemetry.updates_delivered.inc(count)
+
+    def _spread_presence(self) -> None:
+        body = yjs.awareness(self.awareness.changes())
+        able = []
+        for participant in self._participants:
+            if participant.socket.writable:
+                able.append(participant)
+            else:
+                participant.presence_behind = True
+        count = send_to_all(able, lambda dialect: dialect.awareness(body))
+        telemetry.awareness_delivered.inc(count)
+
+    def drained(self, participant: Participant) -> None:
+        """A participant's socket takes more again: make good for what it was not sent."""
+        if participant.behind is not None:
+            self.tick()
+            diff = self.document.diff(participant.behind)
+            participant.behind = None
+            participant.send(participant.dialect.sync(SyncType.UPDATE, diff))
+        if participant.presence_behind:
+            participant.presence_behind = False
+            self._send_presence(participant, self.awareness.everything())
+        participant.drained()
+
+    def expire(self, now: float) -> None:
+        """Let presence that was not renewed go; `now` is a monotonic time."""
+        self.awareness.expire(now)
+        self._schedule()
+
+    def committed(self, seq: Seq | None) -> None:
+        """The saver's word that everything handed to it first is saved, as row `seq`."""
+        if seq == self.seq + 1:
+            self.seq = seq
+        else:
+            self._missed(self)
+
+    def catch_up(self, rows: list[tuple[Seq, bytes]]) -> None:
+        """Take in what others wrote to the journal; it is saved already."""
+        self.tick()
+        for seq, update in rows:
+            self.document.receive(update, None)
+            self.seq = max(self.seq, seq)
+        integrated = self.document.integrate()
+        if integrated is not None:
+            self._deliver(integrated)
+
+    def failed(self, error: LyceumError) -> None:
+        """The session can't go on: its participants come back to one read from the database."""
+        log.error("session failed", session=self.name, why=str(error))
+        self.broken = True
+        for participant in self.participants:
+            participant.close(error)

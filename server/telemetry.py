@@ -1,0 +1,84 @@
+"""How the server speaks to those who run it: structured logs, and every metric in one place."""
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from server.config import LogFormat
+
+FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+connections = Gauge("lyceum_connections", "WebSockets that are open")
+participants = Gauge("lyceum_participants", "Participants in all sessions")
+sessions_open = Gauge("lyceum_sessions_open", "Sessions held in memory")
+sessions_opened = Counter("lyceum_sessions_opened_total", "Sessions read from the database")
+session_open_seconds = Histogram(
+    "lyceum_session_open_seconds", "Time to read a session from the database", buckets=FAST
+)
+updates_received = Counter("lyceum_updates_received_total", "Document updates from participants")
+updates_delivered = Counter(
+    "lyceum_updates_delivered_total", "Frames with document updates written to participants"
+)
+awareness_received = Counter("lyceum_awareness_received_total", "Presence messages received")
+awareness_delivered = Counter(
+    "lyceum_awareness_delivered_total", "Frames with presence written to participants"
+)
+received_bytes = Counter("lyceum_received_bytes_total", "Bytes read from WebSockets")
+fanout_delay_seconds = Histogram(
+    "lyceum_fanout_delay_seconds", "From an update's receipt to its fan-out", buckets=FAST
+)
+commit_delay_seconds = Histogram(
+    "lyceum_commit_delay_seconds", "From an update's fan-out to its commit", buckets=FAST
+)
+commit_seconds = Histogram("lyceum_commit_seconds", "Duration of a journal commit", buckets=FAST)
+commit_documents = Histogram(
+    "lyceum_commit_documents", "Documents in one journal commit", buckets=SIZES
+)
+commit_failures = Counter(
+    "lyceum_commit_failures_total", "Journal commits that failed and were tried again", ["reason"]
+)
+journal_queue_bytes = Gauge("lyceum_journal_queue_bytes", "Bytes that wait to be committed")
+outbox_bytes = Gauge("lyceum_outbox_bytes", "Bytes that wait in the buffers of all sockets")
+slow_receivers = Counter(
+    "lyceum_slow_receivers_collapsed_total",
+    "Times that a slow participant's updates gave way to one diff",
+)
+refused = Counter("lyceum_refused_total", "Messages and joins refused", ["reason"])
+skipped_updates = Counter(
+    "lyceum_skipped_updates_total", "Stored updates that could not be integrated"
+)
+compactions = Counter("lyceum_compactions_total", "Snapshots written")
+compaction_failures = Counter("lyceum_compaction_failures_total", "Snapshots that failed")
+query_seconds = Histogram("lyceum_query_seconds", "Duration of a query", ["name"], buckets=FAST)
+pool_wait_seconds = Histogram(
+    "lyceum_pool_wait_seconds", "Wait for a connection of the pool", buckets=FAST
+)
+loop_lag_seconds = Histogram(
+    "lyceum_loop_lag_seconds", "How late the event loop runs what is due", buckets=FAST
+)
+ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
+
+
+def configure_logging(log_format: LogFormat) -> None:
+    """Send every log event to standard error, for people (console) or machines (json)."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if log_format == "json":
+        shared += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    structlog.configure(
+        processors=shared,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    # Libraries log through the standard module: only their warnings concern the operator.
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)

@@ -102,8 +102,13 @@ class Driver:
         self._waiting[number] = future
         try:
             line = json.dumps({"id": number, "op": op, **arguments})
-            self._process.stdin.write(f"{line}\n".encode())
-            await self._process.stdin.drain()
+            if self._tasks[0].done():
+                raise self._ended()
+            try:
+                self._process.stdin.write(f"{line}\n".encode())
+                await self._process.stdin.drain()
+            except ConnectionError as error:
+                raise self._ended() from error
             return await future
         finally:
             self._waiting.pop(number, None)
@@ -208,7 +213,10 @@ class Driver:
                 future.set_exception(DriverError(message["error"]))
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(DriverError("Node ended: " + "\n".join(self.stderr)))
+                future.set_exception(self._ended())
+
+    def _ended(self) -> DriverError:
+        return DriverError("Node ended; it last printed:\n" + "\n".join(self.stderr))
 
     async def _read_stderr(self, stderr: asyncio.StreamReader | None) -> None:
         assert stderr is not None

@@ -1,0 +1,1 @@
+"""Lyceum's tests: real Postgres, real clients, real browsers."""

@@ -1,0 +1,67 @@
+"""Private Postgres instances: the embedded one and Debian's, with a database for each test."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.migrations import migrate, read_migrations
+
+FLAVOURS = ("embedded", "debian")
+FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
+_numbers = count(1)
+
+
+def debian_binaries() -> Path:
+    """The newest PostgreSQL that Debian's packages installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    assert found, "PostgreSQL is not installed: apt-get install postgresql"
+    return found[-1].parent
+
+
+class PostgresInstance:
+    """A running Postgres that tests may fill, stop and kill."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self.server = server
+        self._template = ""
+
+    @classmethod
+    async def start(cls, folder: Path, flavour: str) -> "PostgresInstance":
+        """Start one with the current schema in a template database."""
+        binaries = debian_binaries() if flavour == "debian" else None
+        server = EmbeddedPostgres(folder, binaries=binaries, settings=FAST)
+        await server.start()
+        instance = cls(server)
+        url = await instance.create_database()
+        connection = await asyncpg.connect(url)
+        await migrate(connection, read_migrations())
+        await connection.close()
+        instance._template = urlsplit(url).path[1:]
+        return instance
+
+    async def create_database(self) -> str:
+        """The URL of a fresh database, migrated once there is a template."""
+        name = f"test_{next(_numbers)}"
+        template = f" template {self._template}" if self._template else ""
+        connection = await asyncpg.connect(self.server.url)
+        await connection.execute(f"create database {name}{template}")
+        await connection.close()
+        return urlunsplit(urlsplit(self.server.url)._replace(path=f"/{name}"))
+
+    async def create_empty_database(self) -> str:
+        """The URL of a fresh database without any schema."""
+        template, self._template = self._template, ""
+        try:
+            return await self.create_database()
+        finally:
+            self._template = template
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[str]:
+        """A database for one test; it goes with the instance."""
+        yield await self.create_database()

@@ -114,7 +114,10 @@ class HocuspocusChannel:
                 self._handle(address, decoded, len(message))
 
     def _handle(self, address: str, message: yjs.Message, size: int) -> None:
-        self._seat(address).handle(message, size)
+        seat = self._seat(address)
+        if seat.state is State.WAITING and isinstance(message, yjs.SyncStep1):
+            seat.authenticate("")  # version 2 sends no Auth when it has no token
+        seat.handle(message, size)
 
     def _seat(self, address: str) -> Seat:
         seat = self._seats.get(address)

@@ -65,7 +65,7 @@ async def serve(config: Config) -> int:
         registry = Registry(
             database, saver, config.limits, config.linger_seconds, config.history_seconds
         )
-        hub = Hub(registry, Access.of(config), config.limits)
+        hub = Hub(registry, Access.of(config), config.limits, lambda: saver.full)
         health = Health(database, lambda: saver.failing)
         web = _Uvicorn(
             uvicorn.Config(

@@ -5,6 +5,7 @@ its libraries and shared files from its own resolved path, so an account that ma
 folders above (a checkout below /root) can't run it in place, whatever descriptor it is given.
 """
 
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -13,7 +14,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,9 +116,15 @@ def _reachable(folder: Path, major: int, account: Account | None) -> Path:
     if account is None:
         return folder
     # initdb, as it also needs the libraries that the wheel keeps elsewhere
-    with suppress(OSError):
+    try:
         _ask(folder / "initdb", "--version", account)
         return folder
+    except OSError as error:
+        if error.errno == errno.EPERM:  # the change of user; a folder gives EACCES
+            raise DatabaseError(
+                f"Postgres can't run as root, and we may not run it as user {account.name}: run"
+                " the server as a normal user, or set LYCEUM_DATABASE_URL"
+            ) from error
     try:
         copy = _copied(folder, major)
         _ask(copy / "initdb", "--version", account)

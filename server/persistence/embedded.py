@@ -128,8 +128,8 @@ class EmbeddedPostgres:
         await self._end()
 
     async def _prepare(self) -> None:
-        new = not (self._cluster / "PG_VERSION").exists()
         self._account = postmaster.account_for(self._cluster)
+        new = not (self._cluster / "PG_VERSION").exists()
         self._binaries = await asyncio.to_thread(locate, self._given, self._cluster, self._account)
         initdb.clear_unfinished(self._data)
         self._password = initdb.password(self._data, create=new)
@@ -208,10 +208,13 @@ class EmbeddedPostgres:
             os.close(cluster)
 
     def _failure(self) -> DatabaseError:
-        text = self._log.since_start()
-        if "pre-existing shared memory block" in text:
+        if "pre-existing shared memory block" in self._log.since_start():
             return _StillInUse()
-        return DatabaseError(f"Postgres in {self._cluster} does not start: {self._log.reason()}")
+        assert self._process is not None
+        return DatabaseError(
+            f"Postgres in {self._cluster} does not start (status {self._process.returncode}):"
+            f" {self._log.reason()}"
+        )
 
     async def _create_database(self) -> None:
         assert self._sockets is not None

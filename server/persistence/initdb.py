@@ -128,7 +128,7 @@ def _failure(output: str, data: Path) -> DatabaseError:
     if os.strerror(errno.ENOSPC) in output:
         return DatabaseError(f"{data}: the disk is full; free at least 100 MB to start")
     lines = [line.strip() for line in output.splitlines() if "error:" in line or "FATAL:" in line]
-    reason = " ".join(lines or output.split("\n")[-3:])
+    reason = " ".join(lines or output.splitlines()[-3:])
     if "could not look up effective user ID" in output:
         reason += ": add this user to /etc/passwd, or set LYCEUM_DATABASE_URL"
     return DatabaseError(f"{data}: the database can't be created: {reason}")

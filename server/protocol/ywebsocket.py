@@ -60,9 +60,6 @@ class Dialect:
 
 DIALECT = Dialect()
 
-# The client gives up on a socket that is silent for 30 s; this says nothing, but says it.
-KEEP_ALIVE = DIALECT.awareness(yjs.awareness(()))
-
 
 def denied(reason: str) -> bytes:
     """A frame that tells why the client may not join."""

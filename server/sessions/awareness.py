@@ -7,9 +7,11 @@ first id that a participant announces is its own; others that it brings are rela
 to their own participant once that one is here.
 
 Clocks follow y-protocols: a state is news only with a higher clock, and `null` also with the same
-one. A client that comes back soon after its socket broke announces its old clock, which others
-ignore, since they saw it leave with that clock. Then the server raises the clock; the client
-adopts the raised one from the echo. Source: https://github.com/yjs/y-protocols (awareness.js).
+one. So a client that comes back soon after its socket broke would not be seen: it announces the
+clock with which the others saw it leave. Nor would it see them: it dropped their states, and they
+still have the clocks it knows. Both take up to 15 s with the reference servers. Here the server
+raises the clocks; a client adopts its raised clock from the echo.
+Source: https://github.com/yjs/y-protocols (awareness.js).
 """
 
 from collections.abc import Hashable, Iterable
@@ -23,12 +25,15 @@ CLIENTS_PER_PARTICIPANT = 32
 
 
 class _Client:
-    __slots__ = ("clock", "owner", "renewed", "state")
+    """clock: of the state as others know it. heard: the clock that its owner last sent. told: the
+    clock that its owner last got back; some clients send back what they get."""
 
-    def __init__(self, owner: Hashable | None, clock: int, state: str | None, now: float) -> None:
+    __slots__ = ("clock", "heard", "owner", "renewed", "state", "told")
+
+    def __init__(self, owner: Hashable | None, entry: AwarenessEntry, now: float) -> None:
         self.owner = owner  # None: has left
-        self.clock = clock
-        self.state = state
+        self.clock = self.heard = self.told = entry.clock
+        self.state = entry.state
         self.renewed = now
 
 
@@ -40,6 +45,7 @@ class AwarenessStates:
         self._own: dict[Hashable, ClientId] = {}
         self._owned: dict[Hashable, set[ClientId]] = {}
         self._changed: dict[ClientId, None] = {}
+        self._left = False  # somebody who may come back knows the clocks as they are
 
     def receive(self, participant: Hashable, entries: Iterable[AwarenessEntry], now: float) -> None:
         """Take in what a participant says; what it may not say is ignored."""
@@ -51,15 +57,16 @@ class AwarenessStates:
                 self._claim(participant, client, entry, now)
 
     def _renew(self, client: _Client, entry: AwarenessEntry, now: float) -> None:
-        if entry.clock < client.clock:
+        gone, same = entry.state is None, entry.state == client.state
+        if entry.clock < max(client.heard, client.told) or (
+            entry.clock == client.heard and not gone
+        ):
             return
-        if entry.clock == client.clock:
-            if entry.state == client.state:
-                return
-            if entry.state is not None:
-                client.clock += 1  # sent before the client saw the clock that we raised
-        else:
-            client.clock = entry.clock
+        if same and entry.clock <= max(client.heard, client.told):
+            return  # what we told it, sent back
+        client.heard = entry.clock
+        # A clock that we raised past the client's goes up once more, so that others take it.
+        client.clock = entry.clock if entry.clock > client.clock else client.clock + (not gone)
         client.state = entry.state
         client.renewed = now
         self._changed[entry.client] = None
@@ -88,13 +95,11 @@ class AwarenessStates:
         entry: AwarenessEntry,
         now: float,
     ) -> None:
-        clock = entry.clock
+        claimed = _Client(participant, entry, now)
         if client is not None:
-            if client.state != entry.state or client.owner is None:
-                clock = max(clock, client.clock + 1)
-            clock = max(clock, client.clock)
+            claimed.clock = max(entry.clock, client.clock + 1)
             self._disown(entry.client, client)
-        self._clients[entry.client] = _Client(participant, clock, entry.state, now)
+        self._clients[entry.client] = claimed
         self._own.setdefault(participant, entry.client)
         self._owned.setdefault(participant, set()).add(entry.client)
         self._changed[entry.client] = None
@@ -107,6 +112,7 @@ class AwarenessStates:
     def leave(self, participant: Hashable, now: float) -> None:
         """Everything that a participant announced is gone, at once."""
         self._own.pop(participant, None)
+        self._left = True
         for client_id in self._owned.pop(participant, ()):
             client = self._clients[client_id]
             client.owner, client.renewed = None, now
@@ -137,7 +143,18 @@ class AwarenessStates:
     def changes(self) -> list[AwarenessEntry]:
         """What changed since the last call, the newest state of each client once."""
         changed, self._changed = self._changed, {}
+        for client_id in changed:
+            self._clients[client_id].told = self._clients[client_id].clock
         return [self._entry(client_id) for client_id in changed]
+
+    def greeting(self) -> list[AwarenessEntry]:
+        """All that are here, for somebody who has just come, perhaps not for the first time."""
+        here = [client for client in self._clients.values() if client.state is not None]
+        if self._left:
+            self._left = False
+            for client in here:
+                client.clock += 1
+        return self.everybody()
 
     def everybody(self) -> list[AwarenessEntry]:
         """All that are here."""

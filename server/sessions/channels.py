@@ -11,6 +11,7 @@ from server.sessions.participant import Admission, Dialect, Participant, Socket,
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 
+NOBODY = yjs.awareness(())  # every client takes it and does nothing about it
 AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
 
 SeatMaker = Callable[
@@ -38,7 +39,8 @@ class TokenExpired(Unauthorized):
 class Channel(Protocol):
     """The dialect's side of a socket."""
 
-    keep_alive: bytes  # a message for a client that has heard nothing for long; empty for none
+    def keep_alive(self) -> bytes:
+        """A message without meaning for a client that has heard nothing for long; may be empty."""
 
     def received(self, message: bytes) -> None:
         """Take in one WebSocket message; raises LyceumError if that costs the socket."""
@@ -56,8 +58,6 @@ class Channel(Protocol):
 class YWebsocketChannel:
     """One session, named by the socket's path; its token came with the upgrade."""
 
-    keep_alive = ywebsocket.KEEP_ALIVE
-
     def __init__(self, socket: Socket, make_seat: SeatMaker, name: SessionName, token: str) -> None:
         self._socket = socket
         self._seat = make_seat(socket, ywebsocket.DIALECT, name, self._entered, self._refused)
@@ -65,6 +65,10 @@ class YWebsocketChannel:
 
     def _entered(self, seat: Seat, session: Session, participant: Participant) -> None:
         session.greet(participant, step1=True)
+
+    def keep_alive(self) -> bytes:
+        """No presence, under no address."""
+        return ywebsocket.DIALECT.awareness(NOBODY)
 
     def _refused(self, seat: Seat, error: LyceumError) -> None:
         self._socket.close(error.close_code, str(error))
@@ -90,8 +94,6 @@ class YWebsocketChannel:
 class HocuspocusChannel:
     """Many documents, each with an address and a token of its own."""
 
-    keep_alive = b""
-
     def __init__(self, socket: Socket, make_seat: SeatMaker, limits: Limits) -> None:
         self._socket = socket
         self._make_seat = make_seat
@@ -103,7 +105,7 @@ class HocuspocusChannel:
         address, decoded = hocuspocus.decode(message)
         match decoded:
             case hocuspocus.Auth(token):
-                self._seat(address).authenticate(token)
+                self._seat(address, fresh=True).authenticate(token)
             case hocuspocus.Ping():
                 self._socket.write(framed(hocuspocus.PONG))
             case hocuspocus.Close():
@@ -114,19 +116,33 @@ class HocuspocusChannel:
                 self._handle(address, decoded, len(message))
 
     def _handle(self, address: str, message: yjs.Message, size: int) -> None:
-        seat = self._seat(address)
-        if seat.state is State.WAITING and isinstance(message, yjs.SyncStep1):
+        joins = isinstance(message, yjs.SyncStep1) and message.wants_step1
+        seat = self._seat(address, fresh=joins)
+        if joins and seat.state is State.WAITING:
             seat.authenticate("")  # version 2 sends no Auth when it has no token
         seat.handle(message, size)
 
-    def _seat(self, address: str) -> Seat:
+    def _seat(self, address: str, fresh: bool) -> Seat:
+        """The seat at an address; one that was left or refused only gives way to a fresh try.
+
+        What clients go on sending to it is ignored, as the closed seat does.
+        """
         seat = self._seats.get(address)
-        if seat is None or seat.state is State.CLOSED:
-            bound = self._limits.documents_per_socket
-            if bound and len(self._seats) >= bound:
-                raise Overloaded(f"More than {bound} documents are open on one socket.")
+        if seat is None or (fresh and seat.state is State.CLOSED):
+            self._seats.pop(address, None)
+            self._make_room()
             seat = self._seats[address] = self._new_seat(address)
         return seat
+
+    def _make_room(self) -> None:
+        bound = self._limits.documents_per_socket
+        if not bound or len(self._seats) < bound:
+            return
+        closed = (at for at, seat in self._seats.items() if seat.state is State.CLOSED)
+        address = next(closed, None)
+        if address is None:
+            raise Overloaded(f"More than {bound} documents are open on one socket.")
+        del self._seats[address]
 
     def _new_seat(self, address: str) -> Seat:
         dialect = hocuspocus.Dialect(address)
@@ -137,16 +153,23 @@ class HocuspocusChannel:
 
         def refused(seat: Seat, error: LyceumError) -> None:
             if isinstance(error, Unavailable):
+                # Version 3 comes back many times a second if it is closed before any message.
+                self._socket.write(framed(dialect.awareness(NOBODY)))
                 self._socket.close(error.close_code, str(error))
-                return
-            self._seats.pop(address, None)
-            self._socket.write(framed(dialect.denied(str(error))))
+            else:
+                self._socket.write(framed(dialect.denied(str(error))))
 
         name = SessionName(hocuspocus.split_address(address))
         return self._make_seat(self._socket, dialect, name, entered, refused)
 
+    def keep_alive(self) -> bytes:
+        """No presence, under the address of one of the documents."""
+        live = (address for address, seat in self._seats.items() if seat.state is State.LIVE)
+        address = next(live, None)
+        return b"" if address is None else hocuspocus.Dialect(address).awareness(NOBODY)
+
     def _leave(self, address: str) -> None:
-        seat = self._seats.pop(address, None)
+        seat = self._seats.get(address)
         if seat is not None:
             seat.leave()
 

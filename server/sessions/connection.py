@@ -24,6 +24,7 @@ from server.sessions.channels import (
     SeatMaker,
     YWebsocketChannel,
 )
+from server.sessions.participant import framed
 
 log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ HOCUSPOCUS_PATH = "/hocuspocus"
 PING = Frame(Opcode.PING, b"").serialize(mask=False)
 PING_EVERY = 25.0  # seconds
 SILENT = 60.0  # seconds without a byte, pongs included, after which the client is gone
-KEEP_ALIVE_AFTER = 20.0  # seconds; y-websocket's client gives up after 30 s without a message
+KEEP_ALIVE_AFTER = 20.0  # seconds; clients give up after 30 s without a message
 CLOSE_TIMEOUT = 5.0  # seconds for the closing handshake
 MAX_REASON = 123  # bytes that fit into a close frame
 
@@ -243,8 +244,8 @@ class Connection(asyncio.Protocol):
         if now - self._pinged_at > PING_EVERY:
             self._pinged_at = now
             self._transport.write(PING)
-        if channel.keep_alive and now - self._writing_at > KEEP_ALIVE_AFTER:
-            self.write(Frame(Opcode.BINARY, channel.keep_alive).serialize(mask=False))
+        if now - self._writing_at > KEEP_ALIVE_AFTER and (message := channel.keep_alive()):
+            self.write(framed(message))
 
     def pause_reading(self) -> None:
         """Take nothing more in; what was received is still answered."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from server import telemetry
 from server.config import Limits
-from server.errors import Draining, LyceumError
+from server.errors import Draining, LyceumError, Overloaded
 from server.ids import SessionName
 from server.sessions.access import Access
 from server.sessions.connection import Connection
@@ -22,12 +22,22 @@ GOODBYE_SECONDS = 2.0  # for the clients' side of closing
 
 
 class Hub:
-    """Where connections come together."""
+    """Where connections come together.
 
-    def __init__(self, registry: Registry, access: Access, limits: Limits) -> None:
+    overloaded: whether so much waits to be saved that nobody should come in.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        access: Access,
+        limits: Limits,
+        overloaded: Callable[[], bool],
+    ) -> None:
         self.limits = limits
         self._registry = registry
         self._access = access
+        self._overloaded = overloaded
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -56,8 +66,10 @@ class Hub:
         telemetry.connections.set(len(self._connections))
 
     def refusal(self) -> LyceumError | None:
-        """Why no socket is taken in now."""
-        return Draining() if self._draining else None
+        """Why no socket is taken in now; all kinds of clients wait before they try again."""
+        if self._draining:
+            return Draining()
+        return Overloaded() if self._overloaded() else None
 
     def make_seat(
         self,

@@ -86,7 +86,7 @@ class Session:
         """Tell a newcomer who is here and, if its dialect wants that, what the server has."""
         if step1:
             self._send_step1(participant)
-        self._send_presence(participant, self.awareness.everybody())
+        self._send_presence(participant, self.awareness.greeting())
 
     def leave(self, participant: Participant) -> None:
         """Let a participant go, with all it announced."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from server.config import Limits
-from server.errors import LyceumError, Overloaded, Unauthorized, Unavailable
+from server.errors import Forbidden, LyceumError, Overloaded, Unauthorized, Unavailable
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
 from server.sessions.participant import Admission, Dialect, Participant, Socket, framed
@@ -105,7 +105,7 @@ class HocuspocusChannel:
         address, decoded = hocuspocus.decode(message)
         match decoded:
             case hocuspocus.Auth(token):
-                self._seat(address, fresh=True).authenticate(token)
+                self._authenticate(self._seat(address, fresh=True), address, token)
             case hocuspocus.Ping():
                 self._socket.write(framed(hocuspocus.PONG))
             case hocuspocus.Close():
@@ -114,6 +114,13 @@ class HocuspocusChannel:
                 pass
             case _:
                 self._handle(address, decoded, len(message))
+
+    def _authenticate(self, seat: Seat, address: str, token: str) -> None:
+        try:
+            seat.authenticate(token)
+        except (Unauthorized, Forbidden) as error:
+            seat.leave()
+            self._socket.write(framed(hocuspocus.Dialect(address).denied(str(error))))
 
     def _handle(self, address: str, message: yjs.Message, size: int) -> None:
         joins = isinstance(message, yjs.SyncStep1) and message.wants_step1

@@ -137,24 +137,24 @@ class Connection(asyncio.Protocol):
         response = self._protocol.accept(request)
         if response.status_code == 101:
             refusal = self._hub.refusal()
-            path = urlsplit(request.path).path
+            path = _path(request)
             if refusal is not None:
                 response = self._protocol.reject(refusal.http_status, f"{refusal}\n")
-            elif not path.startswith(YWEBSOCKET_PATH) and path != HOCUSPOCUS_PATH:
+            elif not path.startswith(YWEBSOCKET_PATH) and path.rstrip("/") != HOCUSPOCUS_PATH:
                 response = self._protocol.reject(
                     404, f"WebSockets are at {YWEBSOCKET_PATH}SESSION and {HOCUSPOCUS_PATH}\n"
                 )
         self._protocol.send_response(response)
         if self._protocol.state is State.OPEN:
             self._flush()
-            self._channel = self._open_channel(request.path)
+            self._channel = self._open_channel(request)
 
-    def _open_channel(self, target: str) -> Channel:
-        parts = urlsplit(target)
-        if parts.path == HOCUSPOCUS_PATH:
+    def _open_channel(self, request: Request) -> Channel:
+        path = _path(request)
+        if not path.startswith(YWEBSOCKET_PATH):
             return HocuspocusChannel(self, self._hub.make_seat, self._hub.limits)
-        name = SessionName(unquote(parts.path.removeprefix(YWEBSOCKET_PATH)))
-        token = parse_qs(parts.query).get("token", [""])[0]
+        name = SessionName(unquote(path.removeprefix(YWEBSOCKET_PATH)))
+        token = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
         return YWebsocketChannel(self, self._hub.make_seat, name, token)
 
     def _frame_received(self, event: object) -> None:
@@ -261,6 +261,10 @@ class Connection(asyncio.Protocol):
         """End it without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _path(request: Request) -> str:
+    return urlsplit(request.path).path
 
 
 def _shortened(reason: str) -> str:

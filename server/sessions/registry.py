@@ -131,7 +131,8 @@ class Registry:
 
     def _let_go(self, session: Session) -> None:
         busy = session in self._catching_up or session in self._compacting
-        if busy or session.document.dirty or self._saver.has_unsaved(session.document_id):
+        received = session.document.dirty and not session.broken
+        if busy or received or self._saver.has_unsaved(session.document_id):
             return
         del self._sessions[session.name]
         self._compact_at(session, COMPACT_WHEN_LEFT)

@@ -173,13 +173,15 @@ class Session:
         started = time.perf_counter()
         try:
             integrated = self.document.integrate()
+            if integrated is not None:
+                self._spread(integrated)
+            if self.awareness.dirty:
+                self._spread_presence()
         except DocumentDamaged as error:
             self.failed(error)
-            return
-        if integrated is not None:
-            self._spread(integrated)
-        if self.awareness.dirty:
-            self._spread_presence()
+        except Exception:
+            log.exception("tick failed", session=self.name)
+            self.failed(LyceumError())
         self._pacer.ran(started, time.perf_counter())
 
     def _spread(self, integrated: Integrated) -> None:
@@ -253,7 +255,8 @@ class Session:
         """Take in what others wrote to the journal; it is saved already."""
         self.tick()
         for seq, update in rows:
-            self.document.receive(update, None)
+            if not self.document.contains(update):  # some rows are our own
+                self.document.receive(update, None)
             self.seq = max(self.seq, seq)
         integrated = self.document.integrate()
         if integrated is not None:
@@ -263,5 +266,6 @@ class Session:
         """The session can't go on: its participants come back to one read from the database."""
         log.error("session failed", session=self.name, why=str(error))
         self.broken = True
+        self._owed.clear()  # nothing more of it is acknowledged
         for participant in self.participants:
             participant.close(error)

@@ -62,5 +62,5 @@ DIALECT = Dialect()
 
 
 def denied(reason: str) -> bytes:
-    """A frame that tells why the client may not join."""
+    """A frame that tells what the client may not do here; it stays connected all the same."""
     return varuint(Type.AUTH) + varuint(0) + varstring(reason)

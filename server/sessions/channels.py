@@ -13,6 +13,7 @@ from server.sessions.session import Session
 
 NOBODY = yjs.awareness(())  # every client takes it and does nothing about it
 AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
+READ_ONLY = "You may read this session, not change it."
 
 SeatMaker = Callable[
     [
@@ -65,6 +66,8 @@ class YWebsocketChannel:
 
     def _entered(self, seat: Seat, session: Session, participant: Participant) -> None:
         session.greet(participant, step1=True)
+        if not participant.may_write:
+            participant.send(ywebsocket.denied(READ_ONLY))
 
     def keep_alive(self) -> bytes:
         """No presence, under no address."""

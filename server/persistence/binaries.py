@@ -102,8 +102,8 @@ def _ask(program: Path, question: str, account: Account | None = None) -> str:
             text=True,
             cwd="/",
             env=ENVIRONMENT,
-            user=account and account.uid,
-            group=account and account.gid,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
             extra_groups=None if account is None else [],
             check=True,
         )

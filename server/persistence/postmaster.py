@@ -100,8 +100,8 @@ def spawn(
         env=ENVIRONMENT,
         umask=0o077,
         pass_fds=keep,
-        user=account and account.uid,
-        group=account and account.gid,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
         extra_groups=None if account is None else [],
         start_new_session=True,  # Ctrl-C in a terminal must not stop it under the server
         preexec_fn=end_with_us,

@@ -30,10 +30,12 @@ from server.sessions.awareness import AwarenessStates
 from server.sessions.document import Document, Integrated
 from server.sessions.fanout import send_to_all
 from server.sessions.pacer import Pacer
-from server.sessions.participant import Participant
+from server.sessions.participant import Participant, framed
 from server.sessions.saver import Saver
 
 log = structlog.get_logger()
+
+MAX_ANSWERS = 16
 
 
 class Session:
@@ -69,6 +71,7 @@ class Session:
         self._pacer = Pacer()
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
+        self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
 
     @property
     def participants(self) -> list[Participant]:
@@ -106,15 +109,26 @@ class Session:
             case yjs.Awareness(entries):
                 self._handle_awareness(participant, entries)
             case yjs.SyncStep1(state_vector, wants_step1):
-                self.tick()
-                diff = self.document.diff(state_vector)
-                participant.send(participant.dialect.sync(SyncType.STEP2, diff))
+                self._answer(participant, state_vector)
                 if wants_step1:
                     self._send_step1(participant)
             case yjs.SyncStep2(update):
                 self._handle_step2(participant, update)
             case yjs.QueryAwareness():
                 self._send_presence(participant, self.awareness.everybody())
+
+    def _answer(self, participant: Participant, state_vector: bytes) -> None:
+        """Send what a participant lacks; encoded once for all that come back with the same."""
+        self.tick()
+        key = participant.dialect.address, state_vector
+        frame = self._answers.get(key)
+        if frame is None:
+            diff = self.document.diff(state_vector)
+            frame = framed(participant.dialect.sync(SyncType.STEP2, diff))
+            if len(self._answers) >= MAX_ANSWERS:
+                self._answers.clear()
+            self._answers[key] = frame
+        participant.socket.write(frame)
 
     def _handle_update(self, participant: Participant, update: bytes) -> None:
         telemetry.updates_received.inc()
@@ -174,6 +188,7 @@ class Session:
         try:
             integrated = self.document.integrate()
             if integrated is not None:
+                self._answers.clear()
                 self._spread(integrated)
             if self.awareness.dirty:
                 self._spread_presence()
@@ -242,6 +257,7 @@ class Session:
     def expire(self, now: float) -> None:
         """Let presence that was not renewed go; `now` is a monotonic time."""
         self.awareness.expire(now)
+        self._answers.clear()
         self._schedule()
 
     def committed(self, seq: Seq | None) -> None:
@@ -260,6 +276,7 @@ class Session:
             self.seq = max(self.seq, seq)
         integrated = self.document.integrate()
         if integrated is not None:
+            self._answers.clear()
             self._deliver(integrated)
 
     def failed(self, error: LyceumError) -> None:

@@ -5,7 +5,7 @@ and to the journal. The bytes that come out are those that went in, merged: pycr
 that wait for what they build on to itself, so they are remembered here until they are integrated.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from pycrdt import Doc, get_state, get_update, merge_updates
@@ -23,6 +23,7 @@ from server.protocol.update import (
 YDoc = Doc[Any]
 
 MERGE_GROUP = 100  # merging thousands at once costs more per update than merging in groups
+CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if the document is
 
 
 class Received(NamedTuple):
@@ -48,10 +49,21 @@ class Integrated(NamedTuple):
 class Document:
     """A Yjs document as the server holds it.
 
-    pending_bytes: how much may wait for what it builds on; 0 lifts the bound.
+    pending_bytes: how much may wait for what it builds on; 0 lifts the bound. Past it an update
+    that would wait is refused as a bad one is; what is stored already is never refused for it.
     """
 
-    __slots__ = ("_doc", "_pending_bytes", "_received", "_state", "_waiting", "damaged")
+    __slots__ = (
+        "_applied_bytes",
+        "_applied_since",
+        "_checkpoint",
+        "_doc",
+        "_pending_bytes",
+        "_received",
+        "_state",
+        "_waiting",
+        "damaged",
+    )
 
     def __init__(self, pending_bytes: int = 0) -> None:
         self._doc: YDoc = Doc()
@@ -59,6 +71,10 @@ class Document:
         self._received: list[Received] = []
         self._waiting = EMPTY  # received, but building on what was not received yet
         self._pending_bytes = pending_bytes
+        # A failed update can leave pycrdt's document so that not even reading it works any more.
+        self._checkpoint = EMPTY  # the document as it was
+        self._applied_since: list[bytes] = []
+        self._applied_bytes = 0
         self.damaged = False  # something that was stored could not be integrated
 
     @classmethod
@@ -68,24 +84,17 @@ class Document:
         A stored update that can't be integrated is left out, as it was when it was received, and
         `damaged` says so: such a document is never compacted.
         """
-        document = cls(pending_bytes)
+        document = cls()
         for update in stored:
             document.receive(update, None)
         integrated = document.integrate()
+        document._pending_bytes = pending_bytes
         document.damaged = integrated is not None and bool(integrated.refused)
         return document
 
     def receive(self, update: bytes, author: Hashable) -> None:
-        """Queue an update for the next `integrate`.
-
-        Raises ProtocolError if these bytes are no update, Overloaded if too much waits for what
-        it builds on and this would wait as well.
-        """
-        decoded = _decoded(update)
-        bound = self._pending_bytes
-        if bound and len(self._waiting) + len(decoded) > bound and self._waits(decoded):
-            raise Overloaded("Too many updates wait for others that have not arrived.")
-        self._received.append(Received(author, update))
+        """Queue an update for the next `integrate`; raises ProtocolError if it is none."""
+        self._received.append(Received(author, _decoded(update)))
 
     @property
     def dirty(self) -> bool:
@@ -101,77 +110,93 @@ class Document:
         if not received:
             return None
         before = self._state
+        refused: list[Received] = []
         try:
             update = merged([entry.update for entry in received])
-            # pycrdt does not always take up again what it let wait, so hand that in with it.
-            with_waiting = merge_updates(self._waiting, update) if self._waits_any else update
-            self._doc.apply_update(with_waiting)
+            self._apply(update)
         except BaseException as error:
             _reraise_unless_pycrdt(error)
-            update, received, refused = self._integrate_each(before, received)
-        else:
-            refused = []
-        self._state = self._doc.get_state()
-        self._remember(update)
+            self._restore()
+            received, refused = self._integrate_each(received)
+            update = merged([entry.update for entry in received])
         authors = frozenset(entry.author for entry in received)
         return Integrated(update, before, authors, tuple(refused))
 
-    def _integrate_each(
-        self, before: bytes, received: list[Received]
-    ) -> tuple[bytes, list[Received], list[Received]]:
-        """The slow way for a group that failed: each on its own, on a copy.
+    def _integrate_each(self, received: list[Received]) -> tuple[list[Received], list[Received]]:
+        """The slow way for a group that failed: each on its own; returns the good and the bad.
 
-        An update may fail because of another that waited for it, so after a failure all that
-        waits is handed in anew. What the failed updates left behind in the document is part of
-        the result, so that document, journal and participants stay equal.
+        An update may fail because of another that waited for it. Then it is applied without what
+        waits, and all that could have waited is handed in anew.
         """
-        good: list[Received] = []
-        refused: list[Received] = []
         remembered = Received(None, self._waiting)
-        doc = _copy(self._doc)
-        for entry in [remembered, *received]:
-            if not _applied(doc, entry.update):
-                doc = _copy(doc)
-                if not _applied(doc, entry.update):
-                    refused.append(entry)
-                    doc = _copy(doc)
-                else:
-                    good.append(entry)
-                doc, bad = _reapplied(doc, good)
-                refused += bad
-                good = [other for other in good if other not in bad]
-            else:
+        good: list[Received] = []
+        bad: list[Received] = []
+        for entry in received:
+            error = self._try(entry.update)
+            if error is None:
                 good.append(entry)
-        self._doc = doc
-        self._waiting = remembered.update if remembered in good else EMPTY
-        update = merged([doc.get_update(before), *(entry.update for entry in good)])
-        return (
-            update,
-            [entry for entry in good if entry is not remembered],
-            [entry for entry in refused if entry is not remembered],
-        )
+                continue
+            waiting = self._waiting
+            if waiting is EMPTY or isinstance(error, Overloaded):
+                bad.append(entry)
+                continue
+            self._waiting = EMPTY
+            if self._try(entry.update) is not None:
+                self._waiting = waiting
+                bad.append(entry)
+                continue
+            bad += [other for other in [remembered, *good] if self._try(other.update) is not None]
+            good = [other for other in [*good, entry] if other not in bad]
+        return good, [entry for entry in bad if entry is not remembered]
 
-    def _remember(self, update: bytes) -> None:
-        """Keep what still waits of an update just applied, and of what waited before."""
+    def _try(self, update: bytes) -> BaseException | None:
+        """Apply an update, or leave the document as it was and say why."""
+        try:
+            self._apply(update)
+        except BaseException as error:
+            _reraise_unless_pycrdt(error)
+            self._restore()
+            return error
+        return None
+
+    def _apply(self, update: bytes) -> None:
+        """Apply an update and remember what of it waits; if this raises, `_restore` must follow."""
         if self._waits_any:
+            # pycrdt does not always take up again what it let wait, so hand that in with it.
             update = merge_updates(self._waiting, update)
-        rest = get_update(update, self._state)
-        self._waiting = rest if self._is_unknown(rest) else EMPTY
+        self._doc.apply_update(update)
+        state = self._doc.get_state()
+        rest = get_update(update, state)
+        waiting = rest if _is_unknown(rest, state) else EMPTY
+        if len(waiting) > len(self._waiting) and 0 < self._pending_bytes < len(waiting):
+            raise Overloaded("Too many updates wait for others that have not arrived.")
+        if self._applied_bytes + len(update) > max(CHECKPOINT_BYTES, len(self._checkpoint)):
+            self._take_checkpoint(self._doc)
+        else:
+            self._applied_since.append(update)
+            self._applied_bytes += len(update)
+        self._state, self._waiting = state, waiting
+
+    def _take_checkpoint(self, doc: YDoc) -> None:
+        self._checkpoint = doc.get_update()
+        self._applied_since, self._applied_bytes = [], 0
+
+    def _restore(self) -> None:
+        """The document as after the last update that was good, without what waits."""
+        doc: YDoc = Doc()
+        try:
+            for update in (self._checkpoint, *self._applied_since):
+                doc.apply_update(update)
+            self._take_checkpoint(doc)
+            self._doc = Doc()
+            self._doc.apply_update(self._checkpoint)
+        except BaseException as error:
+            _reraise_unless_pycrdt(error)
+            raise DocumentDamaged(f"A bad update broke the document: {error}") from None
 
     @property
     def _waits_any(self) -> bool:
         return self._waiting is not EMPTY
-
-    def _waits(self, update: bytes) -> bool:
-        return self._is_unknown(get_update(update, self._state))
-
-    def _is_unknown(self, rest: bytes) -> bool:
-        """Whether what the state vector left over of an update is more than known deletions."""
-        if rest == EMPTY:
-            return False
-        if has_structs(rest):
-            return True
-        return not deletes_known(read_delete_set(rest), read_state_vector(self._state))
 
     @property
     def state_vector(self) -> bytes:
@@ -205,8 +230,7 @@ class Document:
 
         What was received and not yet integrated counts as new.
         """
-        _decoded(update)
-        rest = get_update(update, self._state)
+        rest = get_update(_decoded(update), self._state)
         if rest == EMPTY:
             return True
         if has_structs(rest):
@@ -227,42 +251,27 @@ def merged(updates: Sequence[bytes]) -> bytes:
 
 
 def _decoded(update: bytes) -> bytes:
-    """The update itself, once it is known to be one; raises ProtocolError."""
+    """The update as pycrdt writes it; raises ProtocolError unless it can be read again.
+
+    pycrdt reads some malformed updates, and what it then writes of them is no update: neither
+    the journal nor a document may ever hold that.
+    """
     try:
-        get_state(update)
+        clean = merge_updates(update)
+        get_state(clean)
     except BaseException as error:
         _reraise_unless_pycrdt(error)
         raise ProtocolError(f"this is no update: {error}") from None
-    return update
+    return clean
 
 
-def _copy(doc: YDoc) -> YDoc:
-    copy: YDoc = Doc()
-    try:
-        copy.apply_update(doc.get_update())
-    except BaseException as error:
-        _reraise_unless_pycrdt(error)
-        raise DocumentDamaged(f"A bad update broke the document: {error}") from None
-    return copy
-
-
-def _applied(doc: YDoc, update: bytes) -> bool:
-    try:
-        doc.apply_update(update)
-    except BaseException as error:
-        _reraise_unless_pycrdt(error)
+def _is_unknown(rest: bytes, state: bytes) -> bool:
+    """Whether what a state vector left over of an update is more than known deletions."""
+    if rest == EMPTY:
         return False
-    return True
-
-
-def _reapplied(doc: YDoc, entries: Iterable[Received]) -> tuple[YDoc, list[Received]]:
-    """The document with these applied again, and those that can't be."""
-    left, bad = list(entries), list[Received]()
-    while failing := next((entry for entry in left if not _applied(doc, entry.update)), None):
-        left.remove(failing)
-        bad.append(failing)
-        doc = _copy(doc)
-    return doc, bad
+    if has_structs(rest):
+        return True
+    return not deletes_known(read_delete_set(rest), read_state_vector(state))
 
 
 def _reraise_unless_pycrdt(error: BaseException) -> None:

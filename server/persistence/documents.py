@@ -62,7 +62,7 @@ async def _read(connection: Connection, document_id: DocumentId, last_seq: Seq) 
     snapshot_seq = snapshot["seq"] if snapshot else 0
     updates = await connection.fetch(UPDATES_AFTER, document_id, snapshot_seq)
     found = [row["seq"] for row in updates]
-    if found != list(range(snapshot_seq + 1, last_seq + 1)):
+    if snapshot_seq > last_seq or found != list(range(snapshot_seq + 1, last_seq + 1)):
         raise DocumentDamaged(
             f"document {document_id}: the journal after {snapshot_seq} should reach {last_seq}"
             f" without gaps, it holds {len(found)} rows"
@@ -110,7 +110,8 @@ using horizon
 where document_id = $1 and document_snapshots.seq < horizon.seq
 """
 
-# Within the retention one snapshot an hour is enough to go back quickly.
+# Within the retention one snapshot an hour is enough to go back quickly. One whose own row is gone
+# stays: the rows behind it build on it.
 THIN_SNAPSHOTS = """
 delete from document_snapshots as thinned
 where document_id = $1
@@ -119,6 +120,10 @@ where document_id = $1
         where later.document_id = $1
             and later.seq > thinned.seq
             and date_trunc('hour', later.created_at) = date_trunc('hour', thinned.created_at)
+    )
+    and exists (
+        select from document_updates
+        where document_id = $1 and seq = thinned.seq
     )
 """
 

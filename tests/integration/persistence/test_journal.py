@@ -101,6 +101,8 @@ async def test_documents_are_locked_in_order(database: Database) -> None:
     """Whatever the order of a batch, a writer that waits holds only documents of lower ids."""
     async with database.acquire() as holder, database.acquire() as other:
         ids = await create_documents(holder, *"abcdefgh")
+        for document_id in reversed(ids):  # so that they lie the other way round on the disk
+            await holder.execute("update documents set name = name where id = $1", document_id)
         writer = await Writer.register(other)
         for held in (0, 4, 7):
             async with holder.transaction():

@@ -32,8 +32,14 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on [LYCEUM_HOST, 127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port [LYCEUM_PORT, 8000].")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+def serve(host: str | None, port: int | None, workers: int) -> None:
     """Serve sessions until SIGTERM or Ctrl-C."""
+    if workers > 1:
+        _fail(
+            f"--workers {workers}: several processes need a bus between them (LYCEUM_REDIS_URL),"
+            " which does not exist yet; one process serves a whole school"
+        )
     sys.exit(_run(lambda config: app.serve(config), host, port))
 
 

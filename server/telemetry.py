@@ -2,6 +2,9 @@
 
 import logging
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -59,7 +62,27 @@ pool_wait_seconds = Histogram(
 loop_lag_seconds = Histogram(
     "lyceum_loop_lag_seconds", "How late the event loop runs what is due", buckets=FAST
 )
+loop_held_seconds = Histogram(
+    "lyceum_loop_held_seconds", "Work that held the event loop, by name", ["name"], buckets=FAST
+)
 ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
+
+HELD_TOO_LONG = 0.05  # seconds: longer work is logged with its name
+
+
+@contextmanager
+def holding(name: str, **fields: object) -> Iterator[None]:
+    """Watch a piece of work that holds the event loop; `fields` go into the log if it was long."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds = time.perf_counter() - started
+        loop_held_seconds.labels(name).observe(seconds)
+        if seconds > HELD_TOO_LONG:
+            structlog.get_logger().warning(
+                "event loop held", by=name, seconds=round(seconds, 3), **fields
+            )
 
 
 def configure_logging(log_format: LogFormat) -> None:

@@ -100,7 +100,8 @@ class Hub:
             now, unix_time, outbox = self.now(), time.time(), 0
             for connection in list(self._connections):
                 connection.check(now, unix_time)
-                outbox += connection.outbox_bytes
+                if not connection.writable:
+                    outbox += connection.outbox_bytes
             telemetry.outbox_bytes.set(outbox)
             self._registry.sweep()
 

@@ -18,6 +18,7 @@ from server.ids import SessionName
 from server.persistence import documents
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.documents import Stored
+from server.sessions.compaction import compact
 from server.sessions.document import Document
 from server.sessions.participant import Participant
 from server.sessions.saver import Saver
@@ -29,6 +30,7 @@ OPEN_TIMEOUT = 10.0  # seconds that a join waits for a database that is away
 MAX_IDLE = 1_000  # sessions kept in memory with nobody in them
 COMPACT_AT = 500  # journal rows behind the newest snapshot; longer tails open slowly
 COMPACT_WHEN_LEFT = 50
+COMPACTORS = 2  # at work at the same time
 MAX_NAME = 255
 FORBIDDEN = ("Cc", "Cs")  # control characters and lone surrogates
 
@@ -52,6 +54,7 @@ class Registry:
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._catching_up: set[Session] = set()
         self._compacting: set[Session] = set()
+        self._compactors = asyncio.Semaphore(COMPACTORS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -79,7 +82,8 @@ class Registry:
         started = time.perf_counter()
         try:
             stored = await self._read(name)
-            document = Document.load(stored.parts, self._limits.pending_bytes)
+            with telemetry.holding("load", session=name, parts=len(stored.parts)):
+                document = Document.load(stored.parts, self._limits.pending_bytes)
             session = Session(
                 name, stored.document_id, document, self._saver, self._limits, self._missed
             )
@@ -148,13 +152,14 @@ class Registry:
     async def _compact(self, session: Session) -> None:
         """Write a snapshot of what the database holds: others may have written to it as well."""
         try:
+            async with self._compactors:
+                async with self._database.acquire() as connection:
+                    stored = await documents.load(connection, session.name)
+                snapshot = await compact(stored.parts)
+            if snapshot is None:
+                session.snapshot_seq = session.seq  # damaged: what was left out must stay
+                return
             async with self._database.acquire() as connection:
-                stored = await documents.load(connection, session.name)
-                document = Document.load(stored.parts)
-                if document.damaged:
-                    session.snapshot_seq = session.seq  # never: what was left out must stay
-                    return
-                snapshot = document.encode()
                 await documents.save_snapshot(
                     connection, stored.document_id, stored.seq, snapshot, self._history
                 )

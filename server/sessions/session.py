@@ -123,8 +123,9 @@ class Session:
         key = participant.dialect.address, state_vector
         frame = self._answers.get(key)
         if frame is None:
-            diff = self.document.diff(state_vector)
-            frame = framed(participant.dialect.sync(SyncType.STEP2, diff))
+            with telemetry.holding("diff", session=self.name):
+                diff = self.document.diff(state_vector)
+                frame = framed(participant.dialect.sync(SyncType.STEP2, diff))
             if len(self._answers) >= MAX_ANSWERS:
                 self._answers.clear()
             self._answers[key] = frame
@@ -197,7 +198,10 @@ class Session:
         except Exception:
             log.exception("tick failed", session=self.name)
             self.failed(LyceumError())
-        self._pacer.ran(started, time.perf_counter())
+        ended = time.perf_counter()
+        self._pacer.ran(started, ended)
+        if ended - started > telemetry.HELD_TOO_LONG:
+            log.warning("event loop held", by="tick", seconds=ended - started, session=self.name)
 
     def _spread(self, integrated: Integrated) -> None:
         owed, self._owed = self._owed, Counter()

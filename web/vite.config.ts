@@ -6,7 +6,7 @@ export default defineConfig({
     outDir: "../server/http/static",
     emptyOutDir: true,
     assetsInlineLimit: 0, // no data: URLs, so that the content security policy needs none
-    license: { fileName: "assets/licenses.md" },
+    license: { fileName: "licenses.md" },
   },
   server: {
     proxy: { "/yjs": { target: "ws://127.0.0.1:8000", ws: true } },

@@ -1,9 +1,14 @@
 """What the server answers over plain HTTP: its health, its metrics and its page."""
 
+import gzip
+import os
+from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
@@ -24,10 +29,41 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (
         b"content-security-policy",
-        b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-        b" frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+        # 'self' of connect-src covers WebSockets to the same host and port
+        b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+        b" img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+        b" frame-ancestors 'none'",
     ),
 ]
+
+
+class Assets(StaticFiles):
+    """Files whose names change with their content, compressed once for all who ask for them."""
+
+    def file_response(
+        self,
+        full_path: PathLike[str] | str,
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """One file."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        encodings = Headers(scope=scope).get("accept-encoding", "")
+        if response.status_code == 200 and "gzip" in encodings:
+            response = Response(
+                _gzipped(str(full_path), stat_result.st_mtime_ns),
+                media_type=response.media_type,
+                headers={"content-encoding": "gzip", "etag": f"W/{response.headers['etag']}"},
+            )
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        response.headers["vary"] = "accept-encoding"
+        return response
+
+
+@lru_cache(maxsize=32)
+def _gzipped(path: str, _changed: int) -> bytes:
+    return gzip.compress(Path(path).read_bytes(), mtime=0)
 
 
 class SecurityHeaders:
@@ -70,10 +106,12 @@ def make_app(health: Health, static: Path = STATIC) -> Starlette:
 
     routes: list[Route | Mount] = [
         Route("/", page),
+        Route("/index.html", page),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),
     ]
     if static.is_dir():
+        routes.append(Mount("/assets", Assets(directory=static / "assets", check_dir=False)))
         routes.append(Mount("/", StaticFiles(directory=static)))
     return Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)])

@@ -1,7 +1,7 @@
 /**
  * The document's way to the server, and the one word the page shows for it.
  *
- *     connecting → live ⇄ offline
+ *     connecting → live or reading ⇄ offline
  *     any of them → refused, which is final
  */
 
@@ -15,6 +15,8 @@ import type { Address } from "./address";
 export type Connection =
   | { state: "connecting" }
   | { state: "live" }
+  /** Live, but what is written here is not taken. `reason`: the server's words. */
+  | { state: "reading"; reason: string }
   /** `loaded`: the document was received once, so there is something to go on writing in. */
   | { state: "offline"; loaded: boolean }
   /** `reason`: the server's words, or "". */
@@ -46,6 +48,7 @@ export function connect(
   let current: Connection = { state: "connecting" };
   let loaded = false;
   let unsent = false;
+  let readOnly: string | null = null;
 
   const become = (next: Connection) => {
     if (current.state === "refused") return;
@@ -56,10 +59,11 @@ export function connect(
   provider.on("sync", (synced) => {
     if (!synced) return;
     loaded = true;
-    unsent = false;
-    become({ state: "live" });
+    if (readOnly === null) unsent = false;
+    become(readOnly === null ? { state: "live" } : { state: "reading", reason: readOnly });
   });
   provider.on("connection-close", () => {
+    readOnly = null;
     become({ state: "offline", loaded });
     // Others may have seen this state leave with its clock; only a newer clock brings it back.
     awareness.setLocalState(awareness.getLocalState());
@@ -67,7 +71,10 @@ export function connect(
   provider.on("closed", ({ reason }) => become({ state: "refused", reason }));
   // The provider's own handler would print the URL, and the token with it, to the console.
   provider.messageHandlers[messageAuth] = (_encoder, decoder) =>
-    readAuthMessage(decoder, doc, (_doc, reason) => become({ state: "refused", reason }));
+    readAuthMessage(decoder, doc, (_doc, reason) => {
+      readOnly = reason;
+      if (provider.synced) become({ state: "reading", reason });
+    });
 
   doc.on("update", (_update: Uint8Array, origin: unknown) => {
     if (origin !== provider && current.state !== "live") unsent = true;

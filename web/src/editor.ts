@@ -62,6 +62,7 @@ export function createEditor(
   const writability = new Compartment();
   const theme = new Compartment();
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const hasMouse = matchMedia("(hover: hover) and (pointer: fine)");
 
   showEmbedsAsCharacters(text); // before yCollab observes it
   const view = new EditorView({
@@ -110,6 +111,8 @@ export function createEditor(
       if (next === isWritable) return;
       isWritable = next;
       view.dispatch({ effects: writability.reconfigure(next ? writable : readOnly) });
+      // Ready to type, unless one is elsewhere already, or a keyboard on the screen would come up.
+      if (next && document.activeElement === document.body && hasMouse.matches) view.focus();
     },
   };
 }

@@ -52,8 +52,14 @@ introduce(awareness, cleanName(name));
 if (isUsableSession(address.session)) {
   const link = connect(doc, awareness, address, (connection) => {
     page.showConnection(connection);
-    if (connection.state === "live") editor.setWritable(true);
-    if (connection.state === "refused") editor.setWritable(false);
+    switch (connection.state) {
+      case "live":
+        editor.setWritable(true);
+        break;
+      case "reading":
+      case "refused":
+        editor.setWritable(false);
+    }
   });
   window.addEventListener("beforeunload", (event) => {
     if (link.hasUnsentEdits()) event.preventDefault();

@@ -133,6 +133,8 @@ function noteFor(connection: Connection): string {
       return "";
     case "offline":
       return connection.loaded ? strings.offlineNote : strings.unreachableNote;
+    case "reading":
+      return asSentence(connection.reason);
     case "refused":
       return strings.refusedNote(asSentence(connection.reason) || strings.noReason);
   }

@@ -19,6 +19,7 @@ export const strings = {
   linkNotCopied: "Could not copy",
   connecting: "Connecting",
   live: "Live",
+  reading: "Read-only",
   offline: "Offline",
   refused: "Refused",
   offlineNote: "Your edits are kept in this window and sent when the server is back.",

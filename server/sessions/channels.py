@@ -1,13 +1,14 @@
 """What a socket carries: one session in y-websocket's dialect, or many in Hocuspocus's."""
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Protocol
 
 from server.config import Limits
 from server.errors import Forbidden, LyceumError, Overloaded, Unauthorized, Unavailable
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
-from server.sessions.participant import Admission, Dialect, Participant, Socket, framed
+from server.sessions.participant import Dialect, Participant, Socket, framed
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 
@@ -49,8 +50,11 @@ class Channel(Protocol):
     def drained(self) -> None:
         """The socket takes more again."""
 
-    def check(self, now: float, unix_time: float) -> None:
-        """Raise LyceumError if the socket may not stay; called about once a second."""
+    def check(self, now: float, unix_time: float) -> float:
+        """Raise LyceumError if the socket may not stay; returns when to ask again.
+
+        now: seconds of the event loop's clock, as is what is returned.
+        """
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -85,9 +89,9 @@ class YWebsocketChannel:
         """The socket takes more again."""
         self._seat.drained()
 
-    def check(self, now: float, unix_time: float) -> None:
+    def check(self, now: float, unix_time: float) -> float:
         """Raise TokenExpired once it has."""
-        _check_expiry(self._seat.admission, unix_time)
+        return _check(self._seat, now, unix_time)
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -191,12 +195,9 @@ class HocuspocusChannel:
         for seat in self._all():
             seat.drained()
 
-    def check(self, now: float, unix_time: float) -> None:
+    def check(self, now: float, unix_time: float) -> float:
         """Raise TokenTimeout or TokenExpired."""
-        for seat in self._all():
-            if seat.state is State.WAITING and now - seat.since > AUTH_TIMEOUT:
-                raise TokenTimeout
-            _check_expiry(seat.admission, unix_time)
+        return min((_check(seat, now, unix_time) for seat in self._all()), default=inf)
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -205,6 +206,18 @@ class HocuspocusChannel:
         self._seats.clear()
 
 
-def _check_expiry(admission: Admission | None, unix_time: float) -> None:
-    if admission and admission.expires_at is not None and admission.expires_at < unix_time:
+def _check(seat: Seat, now: float, unix_time: float) -> float:
+    """When to look at a seat again; raises TokenTimeout or TokenExpired."""
+    match seat.state:
+        case State.CLOSED:
+            return inf
+        case State.WAITING if now - seat.since > AUTH_TIMEOUT:
+            raise TokenTimeout
+        case State.WAITING | State.ENTERING:
+            return now
+    expires_at = seat.admission.expires_at if seat.admission else None
+    if expires_at is None:
+        return inf
+    if expires_at < unix_time:
         raise TokenExpired
+    return now + expires_at - unix_time

@@ -66,6 +66,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_channel",
         "_closing_at",
+        "_due",
         "_hub",
         "_parts",
         "_pinged_at",
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._parts: list[bytes] = []  # of a message in fragments
         self._received_at = self._pinged_at = self._writing_at = hub.now()
         self._closing_at: float | None = None
+        self._due = 0.0  # before this time `check` has nothing to do
         self.writable = True
 
     # What the transport calls.
@@ -169,6 +171,7 @@ class Connection(asyncio.Protocol):
 
     def _message_received(self, message: bytes) -> None:
         assert self._channel is not None
+        self._due = 0.0
         try:
             self._channel.received(message)
         except LyceumError as error:
@@ -196,6 +199,7 @@ class Connection(asyncio.Protocol):
         """Say goodbye; the session is left at once, whatever the client does about it."""
         if self._closing_at is not None:
             return
+        self._due = 0.0
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, _shortened(reason))
         self._flush()
@@ -223,7 +227,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float, unix_time: float) -> None:
         """Keep the socket alive, or end it if it is not."""
         transport = self._transport
-        if transport is None:
+        if transport is None or now < self._due:
             return
         if self._closing_at is not None:
             if now - self._closing_at > CLOSE_TIMEOUT:
@@ -233,9 +237,16 @@ class Connection(asyncio.Protocol):
         elif self._channel is not None:
             self._keep_alive(now, self._channel)
             try:
-                self._channel.check(now, unix_time)
+                channel_due = self._channel.check(now, unix_time)
             except LyceumError as error:
                 self.fail(error)
+            else:
+                self._due = min(
+                    channel_due,
+                    self._received_at + SILENT,
+                    self._pinged_at + PING_EVERY,
+                    self._writing_at + KEEP_ALIVE_AFTER,
+                )
 
     def _keep_alive(self, now: float, channel: Channel) -> None:
         assert self._transport is not None

@@ -218,7 +218,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._transport.write(data)
         if self._protocol.state is not State.OPEN and self._closing_at is None:
-            self._closing_at = self._hub.now()
+            self._closing_at, self._due = self._hub.now(), 0.0
             if self._channel is not None:
                 self._channel.closed()
 

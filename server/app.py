@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import time
@@ -51,6 +52,7 @@ async def serve(config: Config) -> int:
     Raises StartError, in one line, if it can't start.
     """
     started = time.monotonic()
+    _allow_many_sockets()
     listener = _listen(config.host, config.port)
     stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
@@ -131,6 +133,12 @@ async def _migrate(url: str) -> None:
         await migrate(connection, read_migrations())
     finally:
         await connection.close()
+
+
+def _allow_many_sockets() -> None:
+    """Take as many file descriptors as the system grants; the usual 1,024 are few."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _listen(host: str, port: int) -> socket.socket:

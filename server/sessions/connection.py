@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import structlog
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
-from websockets.protocol import SEND_EOF, State
+from websockets.protocol import SEND_EOF, SERVER, State
+from websockets.protocol import Protocol as WebSocket
 from websockets.server import ServerProtocol
 
 from server import telemetry
@@ -79,7 +80,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, hub: Host) -> None:
         self._hub = hub
-        self._protocol = ServerProtocol(max_size=hub.limits.message_bytes or None)
+        self._protocol: WebSocket = ServerProtocol()
         self._transport: asyncio.Transport | None = None
         self._channel: Channel | None = None
         self._parts: list[bytes] = []  # of a message in fragments
@@ -136,19 +137,22 @@ class Connection(asyncio.Protocol):
     # The way in.
 
     def _upgrade(self, request: Request) -> None:
-        response = self._protocol.accept(request)
+        handshake = cast(ServerProtocol, self._protocol)
+        response = handshake.accept(request)
         if response.status_code == 101:
             refusal = self._hub.refusal()
             path = _path(request)
             if refusal is not None:
-                response = self._protocol.reject(refusal.http_status, f"{refusal}\n")
+                response = handshake.reject(refusal.http_status, f"{refusal}\n")
             elif not path.startswith(YWEBSOCKET_PATH) and path.rstrip("/") != HOCUSPOCUS_PATH:
-                response = self._protocol.reject(
+                response = handshake.reject(
                     404, f"WebSockets are at {YWEBSOCKET_PATH}SESSION and {HOCUSPOCUS_PATH}\n"
                 )
-        self._protocol.send_response(response)
-        if self._protocol.state is State.OPEN:
+        handshake.send_response(response)
+        if handshake.state is State.OPEN:
             self._flush()
+            # A fresh core: that of the handshake keeps the request for as long as it lives.
+            self._protocol = WebSocket(SERVER, max_size=self._hub.limits.message_bytes or None)
             self._channel = self._open_channel(request)
 
     def _open_channel(self, request: Request) -> Channel:

@@ -14,13 +14,19 @@ export function randomness(seed) {
 
 const WORDS = ["learn", "code", "loop ", "\n", "=", "été", "数", "🎓", " ", "x", "()", "print"];
 
+/** An index moved out of the middle of a surrogate pair, where no editor puts its cursor. */
+function whole(text, index) {
+  const code = text.charCodeAt(index);
+  return code >= 0xdc00 && code <= 0xdfff ? index - 1 : index;
+}
+
 function edit(target, random) {
-  const length = target.length;
-  const at = Math.floor(random() * (length + 1));
-  if (length > 0 && random() < 0.3) {
-    const from = Math.min(at, length - 1);
-    const count = Math.min(length - from, 1 + Math.floor(random() * 8));
-    target.delete(from, count);
+  const text = target.toString();
+  const at = whole(text, Math.floor(random() * (text.length + 1)));
+  if (text.length > 0 && random() < 0.3) {
+    const from = whole(text, Math.min(at, text.length - 1));
+    const to = whole(text, Math.min(text.length, from + 2 + Math.floor(random() * 8)));
+    target.delete(from, to - from);
     return "deletions";
   }
   target.insert(at, WORDS[Math.floor(random() * WORDS.length)]);

@@ -1,0 +1,1 @@
+"""Unmodified clients of every kind against a real server."""

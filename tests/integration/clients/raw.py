@@ -1,0 +1,106 @@
+"""A bare WebSocket that says what no well-behaved client would, and hears everything."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from server.ids import ClientId
+from server.protocol import hocuspocus, yjs, ywebsocket
+from server.protocol.lib0 import Reader, varstring, varuint
+from server.protocol.yjs import AwarenessEntry, SyncType
+from tests.support.server import LyceumServer
+
+EMPTY_STATE_VECTOR = b"\x00"
+
+
+def auth(address: str, token: str = "") -> bytes:
+    """A Hocuspocus client's first message."""
+    return varstring(address) + varuint(2) + varuint(0) + varstring(token) + varstring("4.8.0")
+
+
+def announcement(client: int, clock: int, state: str | None) -> bytes:
+    """The body of a message about one client's presence; `state` is JSON."""
+    return yjs.awareness([AwarenessEntry(ClientId(client), clock, state)])
+
+
+class RawClient:
+    """One socket in y-websocket's dialect, or on one Hocuspocus document."""
+
+    def __init__(self, socket: ClientConnection, address: str | None) -> None:
+        self.socket = socket
+        self.dialect = ywebsocket.DIALECT if address is None else hocuspocus.Dialect(address)
+        self._address = address
+        self._kept: list[yjs.Message] = []
+
+    async def send_sync(self, kind: SyncType, payload: bytes) -> None:
+        """Send a state vector or an update."""
+        await self.socket.send(self.dialect.sync(kind, payload))
+
+    async def announce(self, client: int, clock: int, state: str | None) -> None:
+        """Say that a client is here, or gone."""
+        await self.socket.send(self.dialect.awareness(announcement(client, clock, state)))
+
+    async def update(self) -> bytes:
+        """The next update from the server, as step 2 or as an edit of others."""
+        while True:
+            message = await self._next()
+            if isinstance(message, yjs.SyncStep2 | yjs.SyncUpdate):
+                return message.update
+
+    async def presence(self, client: int) -> AwarenessEntry:
+        """What the server says next about one client's presence."""
+        while True:
+            message = await self._next()
+            if isinstance(message, yjs.Awareness):
+                for entry in message.entries:
+                    if entry.client == client:
+                        return entry
+
+    async def present(self) -> set[int]:
+        """Who is here, as the server answers when asked; nobody is an answer without words."""
+        await self.socket.send(
+            (b"" if self._address is None else varstring(self._address)) + varuint(3)
+        )
+        await self.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
+        here: set[int] = set()
+        while not isinstance(message := await self._next(), yjs.SyncStep2):
+            if isinstance(message, yjs.Awareness):
+                here |= {entry.client for entry in message.entries if entry.state is not None}
+        return here
+
+    async def _next(self) -> yjs.Message:
+        while not self._kept:
+            frame = await self.socket.recv(decode=False)
+            assert isinstance(frame, bytes)
+            self._kept = self._decoded(frame)
+        return self._kept.pop(0)
+
+    def _decoded(self, frame: bytes) -> list[yjs.Message]:
+        if self._address is None:
+            return ywebsocket.decode(frame)
+        reader = Reader(frame)
+        if reader.varstring() != self._address:
+            return []
+        match reader.varuint():
+            case 0:
+                return [yjs.read_sync(reader)]
+            case 1:
+                return [yjs.read_awareness(reader)]
+        return []
+
+
+@asynccontextmanager
+async def raw_client(
+    server: LyceumServer, session: str, hocuspocus: bool = False
+) -> AsyncIterator[RawClient]:
+    """A bare client of a session, let in and with the document read."""
+    path = "/hocuspocus" if hocuspocus else f"/yjs/{quote(session, safe='')}"
+    async with connect(server.ws + path, max_size=None, compression=None) as socket:
+        client = RawClient(socket, session if hocuspocus else None)
+        if hocuspocus:
+            await socket.send(auth(session))
+        await client.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
+        await client.update()
+        yield client

@@ -73,19 +73,22 @@ async def test_concurrent_typing_converges(server: LyceumServer, open_window: Op
 async def test_a_killed_server_costs_nothing(
     make_server: MakeServer, open_window: OpenWindow
 ) -> None:
-    """Offline, both go on writing; when the server is back, so are texts, people and carets."""
+    """Offline, all go on writing; when the server is back, so are texts, people and carets."""
     server = make_server()
     await server.start()
     url = f"{server.http}/?session=killed"
     ada, grace = await open_window(url, "Ada"), await open_window(url, "Grace")
+    idle = await open_window(url, "Idle")
+    await ada.sees_people("Ada", "Grace", "Idle")
     await ada.write("together\n")
     await grace.sees_text("together")
-    await grace.go_to("Control+Home")
-    await ada.sees_caret("Grace")
+    for window, name in ((grace, "Grace"), (idle, "Idle")):
+        await window.go_to("Control+Home")
+        await ada.sees_caret(name)
 
-    ada.server_gone = grace.server_gone = True
+    ada.server_gone = grace.server_gone = idle.server_gone = True
     await server.kill()
-    for window in (ada, grace):
+    for window in (ada, grace, idle):
         await window.sees_state("offline")
         await expect(window.note).to_contain_text("Your edits are kept in this window")
     await ada.sees_people("Ada")
@@ -95,14 +98,16 @@ async def test_a_killed_server_costs_nothing(
     await _may_not_close_unasked(ada)
 
     await server.start()
-    for window in (ada, grace):
+    for window in (ada, grace, idle):
         await window.sees_state("live")
         await expect(window.note).to_be_hidden()
         await window.sees_text("together", "from Ada", "from Grace")
-    text = await converged([ada, grace])
-    await ada.sees_people("Ada", "Grace")
-    await grace.sees_people("Grace", "Ada")
-    await ada.sees_caret("Grace")
+    text = await converged([ada, grace, idle])
+    await ada.sees_people("Ada", "Grace", "Idle")
+    await grace.sees_people("Grace", "Ada", "Idle")
+    await idle.sees_people("Idle", "Ada", "Grace")
+    for name in ("Grace", "Idle"):
+        await ada.sees_caret(name)
     await grace.sees_caret("Ada")
     late = await open_window(url)
     assert await late.sees_text(text) == text

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit
 
 from server.errors import ConfigError
 
@@ -119,11 +118,15 @@ class _Reader:
             raise ConfigError(f"{name}={_shown(name, value)}: {error}") from None
 
 
+def without_password(url: str) -> str:
+    """A database's URL, or what was meant as one, as it may be shown."""
+    url = re.sub(r"(password=)[^&\s]*", r"\1…", url)
+    return re.sub(r":(?!//).*@", ":…@", url, count=1)
+
+
 def _shown(name: str, value: str) -> str:
     """The value as an error may show it: no secret, no password."""
-    if "SECRET" in name:
-        return "…"
-    return repr(re.sub(r"://([^:@/]*):[^@/]*@", r"://\1:…@", value))
+    return "…" if "SECRET" in name else repr(without_password(value))
 
 
 def _port(value: str) -> int:
@@ -133,8 +136,7 @@ def _port(value: str) -> int:
 
 
 def _postgres_url(value: str) -> str | None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("postgres", "postgresql"):
+    if not value.startswith(("postgres://", "postgresql://")):
         raise ValueError("allowed is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return value
 

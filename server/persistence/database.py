@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
 from server import telemetry
+from server.config import without_password
 from server.errors import DatabaseError
 from server.persistence.types import Connection, Pool
 
@@ -47,14 +47,6 @@ def describe(error: BaseException) -> str:
     """A database error in one line."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-
-
-def redacted(url: str) -> str:
-    """A database's URL without the password."""
-    parts = urlsplit(url)
-    user = f"{parts.username}@" if parts.username else ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{user}{parts.hostname or ''}{port}{parts.path}"
 
 
 class Database:
@@ -121,12 +113,17 @@ async def wait_until_up(url: str) -> None:
         except (OSError, TimeoutError) as error:
             if time.monotonic() - started > FIRST_TRY_SECONDS:
                 raise DatabaseError(
-                    f"the database {redacted(url)} can't be reached ({describe(error)});"
+                    f"the database {without_password(url)} can't be reached ({describe(error)});"
                     " is it running, and is LYCEUM_DATABASE_URL right?"
                 ) from None
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseError(
-                f"the database {redacted(url)} refuses: {describe(error)}"
+                f"the database {without_password(url)} refuses: {describe(error)}"
+            ) from None
+        except ValueError:  # its text may hold parts of the password
+            raise DatabaseError(
+                f"the database's URL {without_password(url)} can't be read; is every character of"
+                " the password but letters and digits written as %XX?"
             ) from None
         else:
             return

@@ -15,6 +15,7 @@ import structlog
 
 from schema import MIGRATIONS
 from server.errors import DatabaseError
+from server.persistence.database import PASSING, describe
 from server.persistence.types import Connection
 
 log = structlog.get_logger()
@@ -103,7 +104,7 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
         _check(applied, migrations)
         missing = list(migrations[len(applied) :])
         for migration in missing:
-            async with connection.transaction():
+            async with _step(connection, migration):
                 await connection.execute(migration.up)
                 await connection.execute(
                     RECORD, migration.version, migration.name, migration.checksum
@@ -115,13 +116,16 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
 async def rollback(
     connection: Connection, migrations: Sequence[Migration], to: int
 ) -> list[Migration]:
-    """Undo all migrations above version `to`, newest first, and return them."""
+    """Undo all migrations above version `to`, newest first, and return them.
+
+    Raises DatabaseError as `migrate` does.
+    """
     async with _lock(connection):
         applied = await _applied(connection)
         _check(applied, migrations)
         undone = [m for m in reversed(migrations[: len(applied)]) if m.version > to]
         for migration in undone:
-            async with connection.transaction():
+            async with _step(connection, migration):
                 await connection.execute(migration.down)
                 await connection.execute(FORGET, migration.version)
             log.info("schema rolled back", version=migration.version, name=migration.name)
@@ -170,6 +174,19 @@ async def _lock(connection: Connection) -> AsyncIterator[None]:
         seconds += LOCK_POLL
     try:
         yield
+    except PASSING as error:
+        raise DatabaseError(f"the schema can't be changed: {describe(error)}") from error
     finally:
         if not connection.is_closed():
             await connection.execute("select pg_advisory_unlock($1)", LOCK_KEY)
+
+
+@asynccontextmanager
+async def _step(connection: Connection, migration: Migration) -> AsyncIterator[None]:
+    try:
+        async with connection.transaction():
+            yield
+    except PASSING as error:
+        raise DatabaseError(
+            f"migration {migration.version:04}_{migration.name} fails: {describe(error)}"
+        ) from error

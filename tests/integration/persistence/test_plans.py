@@ -1,0 +1,72 @@
+"""The statements of documents and journal find what they look for by an index."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from server.persistence import documents, journal
+from server.persistence.types import Connection
+from tests.support.postgres import PostgresInstance
+
+FILL = """
+insert into documents (name, last_seq) select 'document ' || n, 20 from generate_series(1, 5000) n;
+insert into document_updates (document_id, seq, payload)
+    select id, seq, 'x' from documents, generate_series(1, 20) seq;
+insert into document_snapshots (document_id, seq, payload)
+    select id, seq, 'x' from documents, generate_series(5, 15, 5) seq;
+insert into journal_writers (id) select gen_random_uuid() from generate_series(1, 5000);
+analyze;
+"""
+ARGUMENTS = {
+    documents.FIND: ["'document 7'"],
+    documents.CREATE: ["'document 7'"],
+    documents.NEWEST_SNAPSHOT: ["7"],
+    documents.UPDATES_AFTER: ["7", "15"],
+    documents.SAVE_SNAPSHOT: ["7", "20", "'x'"],
+    documents.DROP_HISTORY: ["7", "'1 day'"],
+    documents.THIN_SNAPSHOTS: ["7"],
+    journal.REGISTER: ["gen_random_uuid()"],
+    journal.LAST_BATCH: ["gen_random_uuid()"],
+    journal.APPEND: ["gen_random_uuid()", "1", "array[7, 9]::bigint[]", "array['x', 'x']::bytea[]"],
+}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
+    """A connection to a database with so many rows that reading a whole table is no good plan."""
+    connection = await asyncpg.connect(await postgres.create_database())
+    await connection.execute(FILL)
+    yield connection
+    connection.terminate()
+
+
+def scans(plan: dict[str, Any]) -> Iterator[str]:
+    """The tables that a plan reads from end to end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", []):
+        yield from scans(part)
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("statement", ARGUMENTS, ids=lambda text: " ".join(text.split()[:3]))
+async def test_statements_use_indexes(full: Connection, statement: str, mode: str) -> None:
+    """No statement reads a whole table, planned once for all or for its arguments."""
+    await full.execute(f"set plan_cache_mode = {mode}; prepare it as {statement}")
+    arguments = ", ".join(ARGUMENTS[statement])
+    (row,) = await full.fetch(f"explain (format json) execute it({arguments})")
+    await full.execute("deallocate it")
+    plan = json.loads(row[0])
+    assert list(scans(plan[0]["Plan"])) == []
+
+
+async def test_reading_touches_one_partition(full: Connection) -> None:
+    """The rows of a document are looked for in its partition only."""
+    query = documents.UPDATES_AFTER.replace("$1", "7").replace("$2", "15")
+    plan = await full.fetchval(f"explain (format json) {query}")
+    assert len(set(re.findall(r"document_updates_\d", plan))) <= 2  # its name and its index's

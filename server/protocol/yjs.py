@@ -6,6 +6,7 @@ Source: https://github.com/yjs/y-protocols (sync.js, awareness.js, PROTOCOL.md).
 import json
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import lru_cache
 from typing import NoReturn
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from msgspec import Struct
 from server.errors import ProtocolError
 from server.ids import ClientId
 from server.protocol.lib0 import Reader, varbuf, varuint
+
+SMALL = 4096  # bytes of an awareness message worth remembering
 
 
 class SyncType(IntEnum):
@@ -80,10 +83,20 @@ def read_sync(reader: Reader, wants_step1: bool = False) -> SyncStep1 | SyncStep
 
 def read_awareness(reader: Reader) -> Awareness:
     """The awareness message at the reader, a varbuf; raises ProtocolError."""
-    body = Reader(reader.varbuf())
+    body = reader.varbuf()
+    return Awareness(_recent(body) if len(body) <= SMALL else _read_entries(body))
+
+
+def _read_entries(encoded: bytes) -> tuple[AwarenessEntry, ...]:
+    body = Reader(encoded)
     entries = tuple(_read_entry(body) for _ in range(_count(body)))
     body.end()
-    return Awareness(entries)
+    return entries
+
+
+# Clients of y-websocket and older providers send back what they hear of others: the same bytes
+# from everybody in a session.
+_recent = lru_cache(maxsize=512)(_read_entries)
 
 
 def _count(body: Reader) -> int:

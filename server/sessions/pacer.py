@@ -3,17 +3,23 @@
 Pure: it takes times as values, in seconds of one monotonic clock.
 """
 
-SHARE = 0.25  # a session's ticks take at most about this share of the event loop
-LONGEST = 0.05  # seconds: what a participant may wait for, however large the session
+SHARE, LONGEST = 0.25, 0.05  # of a session's document
+PRESENCE_SHARE, PRESENCE_LONGEST = 0.2, 0.5  # and of its presence, which may wait longer
 SMOOTHING = 0.2  # weight of the newest cost
 
 
 class Pacer:
-    """Keeps the smoothed cost of a session's ticks and derives the pause between them."""
+    """Keeps the smoothed cost of a session's ticks and derives the pause between them.
 
-    __slots__ = ("_cost", "_next")
+    share: of the event loop that the ticks take at most, roughly. longest: seconds that a
+    participant waits at most, however large the session.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_cost", "_longest", "_next", "_share")
+
+    def __init__(self, share: float = SHARE, longest: float = LONGEST) -> None:
+        self._share = share
+        self._longest = longest
         self._cost = 0.0
         self._next = 0.0
 
@@ -24,4 +30,4 @@ class Pacer:
     def ran(self, started: float, ended: float) -> None:
         """Take note of a tick."""
         self._cost += SMOOTHING * (ended - started - self._cost)
-        self._next = ended + min(LONGEST, self._cost / SHARE)
+        self._next = ended + min(self._longest, self._cost / self._share)

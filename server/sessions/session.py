@@ -29,7 +29,7 @@ from server.protocol.yjs import SyncType
 from server.sessions.awareness import AwarenessStates
 from server.sessions.document import Document, Integrated
 from server.sessions.fanout import send_to_all
-from server.sessions.pacer import Pacer
+from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
 from server.sessions.participant import Participant, framed
 from server.sessions.saver import Saver
 
@@ -69,7 +69,9 @@ class Session:
         self._participants: dict[Participant, None] = {}
         self._owed: Counter[Participant] = Counter()
         self._pacer = Pacer()
+        self._presence_pacer = Pacer(PRESENCE_SHARE, PRESENCE_LONGEST)
         self._scheduled: asyncio.Handle | None = None
+        self._presence_scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
 
@@ -99,7 +101,7 @@ class Session:
         telemetry.participants.dec()
         self.idle_since = time.monotonic()
         self.awareness.leave(participant, self.idle_since)
-        self._schedule()
+        self._schedule_presence()
 
     def handle(self, participant: Participant, message: yjs.Message) -> None:
         """Take in a participant's message; raises LyceumError if that costs it its socket."""
@@ -162,7 +164,7 @@ class Session:
             if bound and len(entry.state or "") > bound:
                 raise MessageTooBig(f"A presence state has more than {bound} bytes.")
         self.awareness.receive(participant, entries, time.monotonic())
-        self._schedule()
+        self._schedule_presence()
 
     def _send_step1(self, participant: Participant) -> None:
         state_vector = self.document.state_vector
@@ -173,26 +175,30 @@ class Session:
             participant.send(participant.dialect.awareness(yjs.awareness(entries)))
 
     def _schedule(self) -> None:
-        if self._scheduled is None and (self.document.dirty or self.awareness.dirty):
-            pause = self._pacer.pause(time.perf_counter())
-            if pause:
-                self._scheduled = self._loop.call_later(pause, self.tick)
-            else:
-                self._scheduled = self._loop.call_soon(self.tick)
+        if self._scheduled is None and self.document.dirty:
+            self._scheduled = self._call_after(self._pacer, self.tick)
+
+    def _schedule_presence(self) -> None:
+        if self._presence_scheduled is None and self.awareness.dirty:
+            self._presence_scheduled = self._call_after(self._presence_pacer, self._tick_presence)
+
+    def _call_after(self, pacer: Pacer, tick: Callable[[], None]) -> asyncio.Handle:
+        pause = pacer.pause(time.perf_counter())
+        return self._loop.call_later(pause, tick) if pause else self._loop.call_soon(tick)
 
     def tick(self) -> None:
         """Integrate, send and hand to the saver all that was received."""
         if self._scheduled is not None:
             self._scheduled.cancel()
             self._scheduled = None
+        if not self.document.dirty:
+            return
         started = time.perf_counter()
         try:
             integrated = self.document.integrate()
             if integrated is not None:
                 self._answers.clear()
                 self._spread(integrated)
-            if self.awareness.dirty:
-                self._spread_presence()
         except DocumentDamaged as error:
             self.failed(error)
         except Exception:
@@ -202,6 +208,12 @@ class Session:
         self._pacer.ran(started, ended)
         if ended - started > telemetry.HELD_TOO_LONG:
             log.warning("event loop held", by="tick", seconds=ended - started, session=self.name)
+
+    def _tick_presence(self) -> None:
+        self._presence_scheduled = None
+        started = time.perf_counter()
+        self._spread_presence()
+        self._presence_pacer.ran(started, time.perf_counter())
 
     def _spread(self, integrated: Integrated) -> None:
         owed, self._owed = self._owed, Counter()
@@ -262,7 +274,7 @@ class Session:
         """Let presence that was not renewed go; `now` is a monotonic time."""
         self.awareness.expire(now)
         self._answers.clear()
-        self._schedule()
+        self._schedule_presence()
 
     def committed(self, seq: Seq | None) -> None:
         """The saver's word that everything handed to it first is saved, as row `seq`."""

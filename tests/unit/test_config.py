@@ -1,0 +1,175 @@
+"""Configuration: what the environment says, checked at once and explained when wrong."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.config import Config, Limits, is_loopback
+from server.errors import ConfigError
+
+SECRET = "s" * 32
+URL = "postgresql://lyceum:hunter2@db.example:5432/lyceum"
+
+
+def test_an_empty_environment_gives_a_server_for_this_machine() -> None:
+    """Loopback, port 8000, embedded database, guests may write."""
+    config = Config.read({})
+    assert config == Config(data_dir=Path(".lyceum").absolute())
+    assert (config.host, config.port, config.guests) == ("127.0.0.1", 8000, "editor")
+    assert config.loopback
+
+
+def test_every_setting_is_read() -> None:
+    """Each variable reaches its field."""
+    config = Config.read(
+        {
+            "LYCEUM_HOST": "0.0.0.0",
+            "LYCEUM_PORT": "0",
+            "LYCEUM_DATABASE_URL": URL,
+            "LYCEUM_DATA_DIR": "/somewhere",
+            "LYCEUM_AUTH_SECRET": SECRET,
+            "LYCEUM_GUESTS": "viewer",
+            "LYCEUM_LOG_FORMAT": "json",
+            "LYCEUM_LINGER_SECONDS": "1.5",
+            "LYCEUM_HISTORY_SECONDS": "0",
+            "LYCEUM_DRAIN_SECONDS": "2",
+        }
+    )
+    assert config == Config(
+        host="0.0.0.0",
+        port=0,
+        database_url=URL,
+        data_dir=Path("/somewhere"),
+        auth_secret=SECRET,
+        guests="viewer",
+        log_format="json",
+        linger_seconds=1.5,
+        history_seconds=0,
+        drain_seconds=2,
+    )
+    assert not config.loopback
+
+
+@pytest.mark.parametrize("limit", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("value", [0, 12345])
+def test_every_limit_is_read(limit: str, value: int) -> None:
+    """Each bound has its variable; the others keep their defaults."""
+    config = Config.read({f"LYCEUM_LIMIT_{limit.upper()}": str(value)})
+    assert config.limits == Limits(**{limit: value})
+
+
+def test_the_command_line_goes_before_the_environment() -> None:
+    """Also port 0, which takes any free one."""
+    environ = {"LYCEUM_HOST": "192.0.2.1", "LYCEUM_PORT": "9000"}
+    config = Config.read(environ, host="::1", port=0)
+    assert (config.host, config.port) == ("::1", 0)
+
+
+@pytest.mark.parametrize("name", ["LYCEUM_PORT", "LYCEUM_GUESTS", "LYCEUM_DATABASE_URL"])
+def test_an_empty_variable_is_none(name: str) -> None:
+    """As shells and compose files leave them behind."""
+    assert Config.read({name: ""}) == Config.read({})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"LYCEUM_HOST": "0.0.0.0"},
+        {"LYCEUM_HOST": "lyceum.example"},
+        {"LYCEUM_DATABASE_URL": URL},
+    ],
+    ids=["all addresses", "a name", "a shared database"],
+)
+def test_guests_stay_out_of_a_server_that_others_reach(environ: dict[str, str]) -> None:
+    """Only on loopback with the embedded database are guests let in unasked."""
+    assert Config.read(environ).guests == "off"
+    assert Config.read({**environ, "LYCEUM_GUESTS": "editor"}).guests == "editor"
+
+
+@pytest.mark.parametrize("guests", ["editor", "viewer", "off"])
+def test_guests_may_be_set(guests: str) -> None:
+    """To each of the three."""
+    assert Config.read({"LYCEUM_GUESTS": guests}).guests == guests
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_the_log_format_may_be_set(log_format: str) -> None:
+    """To each of the two."""
+    assert Config.read({"LYCEUM_LOG_FORMAT": log_format}).log_format == log_format
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("LYCEUM_PORT", "http", "port number"),
+        ("LYCEUM_PORT", "65536", "port number"),
+        ("LYCEUM_PORT", "-1", "port number"),
+        ("LYCEUM_DATABASE_URL", "mysql://db/lyceum", "postgresql://"),
+        ("LYCEUM_GUESTS", "yes", "editor, viewer and off"),
+        ("LYCEUM_LOG_FORMAT", "xml", "console and json"),
+        ("LYCEUM_LINGER_SECONDS", "soon", "seconds, 0 or more"),
+        ("LYCEUM_LINGER_SECONDS", "-1", "seconds, 0 or more"),
+        ("LYCEUM_HISTORY_SECONDS", "nan", "seconds, 0 or more"),
+        ("LYCEUM_DRAIN_SECONDS", "inf", "seconds, 0 or more"),
+        ("LYCEUM_LIMIT_MESSAGE_BYTES", "16MB", "0 lifts the limit"),
+        ("LYCEUM_LIMIT_MESSAGE_BYTES", "-1", "0 lifts the limit"),
+    ],
+)
+def test_a_wrong_value_is_explained(name: str, value: str, allowed: str) -> None:
+    """The error names the variable, the value and what is allowed."""
+    with pytest.raises(ConfigError) as error:
+        Config.read({name: value})
+    assert str(error.value).startswith(f"{name}={value!r}: ")
+    assert allowed in str(error.value)
+
+
+def test_a_short_secret_is_refused_and_not_shown() -> None:
+    """Nor does any error show a database's password."""
+    with pytest.raises(ConfigError, match="at least 32 bytes") as error:
+        Config.read({"LYCEUM_AUTH_SECRET": "hunter2"})
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        Config.read({"LYCEUM_DATABASE_URL": URL.replace("postgresql", "mysql")})
+    assert "hunter2" not in str(error.value)
+    assert "lyceum:…@db.example" in str(error.value)
+
+
+def test_a_secret_is_measured_in_bytes() -> None:
+    """16 characters of two bytes each are enough."""
+    assert Config.read({"LYCEUM_AUTH_SECRET": "é" * 16}).auth_secret == "é" * 16
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_loopback_is_recognised(host: str, loopback: bool) -> None:
+    """Addresses by their range, names only if they are `localhost`."""
+    assert is_loopback(host) is loopback
+
+
+@given(
+    st.sampled_from(["PORT", "GUESTS", "LINGER_SECONDS", "DATABASE_URL", "LIMIT_OUTBOX_BYTES"]),
+    st.text(max_size=12),
+)
+def test_any_value_is_taken_or_explained(name: str, value: str) -> None:
+    """No text in the environment makes anything but a configuration or a ConfigError."""
+    try:
+        Config.read({f"LYCEUM_{name}": value})
+    except ConfigError as error:
+        explanation = str(error)
+    else:
+        explanation = name
+    assert name in explanation

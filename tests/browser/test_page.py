@@ -33,6 +33,8 @@ async def test_two_windows_write_together(server: LyceumServer, open_window: Ope
     await ada.sees_caret("Grace Höpper", line=2)
     await grace.go_to("Control+Home")
     await ada.sees_caret("Grace Höpper", line=0)
+    await ada.click_caret("Grace Höpper")
+    await grace.sees_caret("Ada", line=0)
 
     await grace.name_input.fill("Admiral")
     await ada.sees_people("Ada", "Admiral")

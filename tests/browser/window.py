@@ -60,7 +60,13 @@ class Window:
     async def sees_caret(self, name: str, *, line: int | None = None) -> None:
         """Return when that person's caret is in the text, or in one line of it (from 0)."""
         place = self.content if line is None else self.lines.nth(line)
-        await expect(place.locator(f'.other-caret[data-name="{name}"]')).to_have_count(1)
+        await expect(place.locator(_caret(name))).to_have_count(1)
+
+    async def click_caret(self, name: str) -> None:
+        """Point at that person's caret, which shows the name, and click there."""
+        caret = self.content.locator(_caret(name))
+        await caret.click()
+        await expect(caret).to_have_css("animation-name", "none", pseudo="after")
 
     async def sees_no_caret(self) -> None:
         """Return when no other person's caret is in the text."""
@@ -89,6 +95,10 @@ class Window:
         await self.content.focus()
         for key in keys:
             await self.page.keyboard.press(key)
+
+
+def _caret(name: str) -> str:
+    return f'.other-caret[data-name="{name}"]'
 
 
 async def converged(windows: Sequence[Window]) -> str:

@@ -52,8 +52,9 @@ class Caret extends WidgetType {
     return caret;
   }
 
+  /** A click beside the caret is a click into the text. */
   override ignoreEvent(): boolean {
-    return true;
+    return false;
   }
 }
 

@@ -8,7 +8,7 @@ from server.config import Limits
 from server.errors import Forbidden, LyceumError, Overloaded, Unauthorized, Unavailable
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
-from server.sessions.participant import Dialect, Participant, Socket, framed
+from server.sessions.participant import Admission, Dialect, Participant, Socket, framed
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 
@@ -112,7 +112,7 @@ class HocuspocusChannel:
         address, decoded = hocuspocus.decode(message)
         match decoded:
             case hocuspocus.Auth(token):
-                self._authenticate(self._seat(address, fresh=True), address, token)
+                self._authenticate(address, token)
             case hocuspocus.Ping():
                 self._socket.write(framed(hocuspocus.PONG))
             case hocuspocus.Close():
@@ -122,18 +122,39 @@ class HocuspocusChannel:
             case _:
                 self._handle(address, decoded, len(message))
 
-    def _authenticate(self, seat: Seat, address: str, token: str) -> None:
+    def _authenticate(self, address: str, token: str) -> None:
+        seat = self._seat(address, fresh=True)
+        seat.sends_token = True
+        before = seat.admission
         try:
             seat.authenticate(token)
         except (Unauthorized, Forbidden) as error:
             seat.leave()
             self._socket.write(framed(hocuspocus.Dialect(address).denied(str(error))))
+        else:
+            if before is not None:
+                self._refreshed(seat, address, before)
+
+    def _refreshed(self, seat: Seat, address: str, before: Admission) -> None:
+        """Tell a live client what its fresh token changed, and ask for what was refused so far."""
+        assert seat.admission is not None
+        may_write = seat.admission.role.may_write
+        if may_write != before.role.may_write:
+            self._socket.write(framed(hocuspocus.Dialect(address).authenticated(may_write)))
+            if may_write:
+                seat.greet(step1=True)
 
     def _handle(self, address: str, message: yjs.Message, size: int) -> None:
         joins = isinstance(message, yjs.SyncStep1) and message.wants_step1
-        seat = self._seat(address, fresh=joins)
-        if joins and seat.state is State.WAITING:
-            seat.authenticate("")  # version 2 sends no Auth when it has no token
+        known = self._seats.get(address)
+        # Version 2 sends no Auth when it has no token. Who has sent one does so with each try:
+        # a step 1 without it is what came behind a token that was refused.
+        if joins and (known is None or not known.sends_token):
+            seat = self._seat(address, fresh=True)
+            if seat.state is State.WAITING:
+                seat.authenticate("")
+        else:
+            seat = self._seat(address, fresh=False)
         seat.handle(message, size)
 
     def _seat(self, address: str, fresh: bool) -> Seat:

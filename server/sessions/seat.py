@@ -35,7 +35,7 @@ class Seat:
     """One client's way into one session.
 
     waiting_bytes: what it may send before it is live. entered: called when it is. refused: called
-    with the reason when it may not enter.
+    with the reason when it may not enter. sends_token: whether its client does, be it an empty one.
     """
 
     __slots__ = (
@@ -52,6 +52,7 @@ class Seat:
         "_socket",
         "_task",
         "_waiting_bytes",
+        "sends_token",
         "since",
         "state",
     )
@@ -81,6 +82,7 @@ class Seat:
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self.state = State.WAITING
+        self.sends_token = False
         self.since = asyncio.get_running_loop().time()
 
     def authenticate(self, token: str) -> None:
@@ -145,6 +147,12 @@ class Seat:
                     f"More than {self._waiting_bytes} bytes came before the session was open."
                 )
             self._kept.append(message)
+
+    def greet(self, step1: bool) -> None:
+        """Tell a live client who is here and, if wanted, what the server has."""
+        assert self._session is not None
+        assert self._participant is not None
+        self._session.greet(self._participant, step1)
 
     @property
     def admission(self) -> Admission | None:

@@ -1,0 +1,1 @@
+"""Locust users for Lyceum: people who type, watch and read, judged by what arrives."""

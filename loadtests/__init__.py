@@ -1,0 +1,1 @@
+"""Load on real servers, to learn what they hold."""

@@ -133,8 +133,7 @@ class Saver:
             while True:
                 await self._wanted.wait()
                 self._take()
-                await self._commit(self._flying)
-                self._flying = {}
+                await self._commit(dict(self._flying))
                 if not self._queued:
                     self._wanted.clear()
                     self._idle.set()
@@ -174,14 +173,13 @@ class Saver:
             return
         for document_id, entry in entries.items():
             log.error("update can't be saved", document=document_id, why=describe(error))
-            self._bytes -= entry.bytes
+            self._land(entry, document_id)
             entry.session.failed(LyceumError("An update could not be saved."))
 
     def _finish(
         self, entry: _Entry, seqs: dict[DocumentId, Seq] | None, document_id: DocumentId
     ) -> None:
-        self._bytes -= entry.bytes
-        telemetry.journal_queue_bytes.set(self._bytes)
+        self._land(entry, document_id)
         telemetry.commit_delay_seconds.observe(time.perf_counter() - entry.since)
         if seqs is not None and document_id not in seqs:
             entry.session.failed(LyceumError("The document was deleted."))
@@ -189,6 +187,12 @@ class Saver:
         entry.session.committed(None if seqs is None else seqs[document_id])
         for participant, count in entry.owed.items():
             participant.acknowledge(count)
+
+    def _land(self, entry: _Entry, document_id: DocumentId) -> None:
+        """What an entry held is decided: nothing must be added to it any more."""
+        del self._flying[document_id]
+        self._bytes -= entry.bytes
+        telemetry.journal_queue_bytes.set(self._bytes)
 
     async def _commit_surely(self, batch: list[Append]) -> dict[DocumentId, Seq] | None:
         """Commit, however often that takes; raises one of LASTING if it never will be."""
@@ -198,6 +202,7 @@ class Saver:
             try:
                 seqs = await self._try(batch)
             except LASTING:
+                self.failing = None  # a refusal, but Postgres is there
                 raise
             except PASSING as error:
                 self._note_failure(error)

@@ -95,10 +95,10 @@ async def draw(server: str) -> None:
         await pages[1].get_by_text("withdraw").wait_for()
         await write(pages[0], "+= msg.value", " // thank you")
         await write(pages[1], "-= amount", " // before paying")
-        for page, other in zip(pages, ("Grace", "Ada"), strict=True):
+        for page, author in zip(pages, ("Grace", "Ada"), strict=True):
             await page.get_by_text("thank you").wait_for()
             await page.get_by_text("before paying").wait_for()
-            await page.locator(f'.other-caret[data-name="{other}"]').hover()  # shows the name
+            await page.locator(f'.other-caret[data-name="{author}"]').hover()  # shows the name
         shots = [base64.b64encode(await page.screenshot()).decode() for page in pages]
         images = "".join(f'<img src="data:image/png;base64,{shot}">' for shot in shots)
         width = SIZE["width"] * SCALE

@@ -4,7 +4,8 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO, cast
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -85,6 +86,22 @@ def holding(name: str, **fields: object) -> Iterator[None]:
             )
 
 
+class _Stderr:
+    """Standard error for the log; what it doesn't take (a full disk, a closed pipe) is lost.
+
+    An event that can't be written must not end what it tells of.
+    """
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
 def configure_logging(log_format: LogFormat) -> None:
     """Send every log event to standard error, for people (console) or machines (json)."""
     shared: list[structlog.typing.Processor] = [
@@ -99,7 +116,7 @@ def configure_logging(log_format: LogFormat) -> None:
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard module: only their warnings concern the operator.

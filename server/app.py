@@ -148,14 +148,18 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(BACKLOG)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter from names that no host can have
         listener.close()
-        if error.errno == errno.EADDRINUSE:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise StartError(
                 f"port {port} on {host} is taken; stop what listens there,"
                 " or choose another with --port or LYCEUM_PORT"
             ) from None
-        raise StartError(f"can't listen on {host} port {port}: {error.strerror}") from None
+        reason = error.strerror if isinstance(error, OSError) else "no valid name"
+        raise StartError(
+            f"can't listen on {host} port {port}: {reason};"
+            " give an address of this machine with --host or LYCEUM_HOST"
+        ) from None
     listener.setblocking(False)
     return listener
 

@@ -7,8 +7,10 @@ an acknowledgement. What is not so after `settle` seconds becomes a failure in L
 
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import gevent
+from gevent.pool import Pool
 
 from loadtests.locust.replica import Replica
 from loadtests.locust.report import FINAL, PEER, SAVED
@@ -16,6 +18,8 @@ from loadtests.locust.school import School
 from server.domain.roles import Role
 
 POLL = 0.05  # seconds
+AT_ONCE = 20  # sessions
+LEAST = 2.0  # seconds that each session has, however long others took
 
 
 def finish(school: School) -> int:
@@ -29,8 +33,10 @@ def finish(school: School) -> int:
     for replica in school.replicas:
         taken[replica.session].append(replica)
     deadline = time.perf_counter() + school.settle
+    pool = Pool(AT_ONCE)
     for session, replicas in taken.items():
-        _check(school, session, replicas, deadline)
+        pool.spawn(_check, school, session, replicas, deadline)
+    pool.join(raise_error=True)
     school.close()
     return school.report.failures
 
@@ -39,21 +45,17 @@ def _check(school: School, session: str, replicas: list[Replica], deadline: floa
     since = time.perf_counter()
     fresh = school.sit(session, "fresh", hocuspocus=True)
     connection = school.connect([fresh], Role.VIEWER)
+    deadline = max(deadline, since + LEAST)
     while time.perf_counter() < deadline:
         if fresh.synced and all(_settled(replica, fresh) for replica in replicas):
             break
         gevent.sleep(POLL)
-    failures = school.report.failures
-    for replica in replicas:
-        if replica.unsaved:
-            why = f"{replica.unsaved} edits of {_name(replica)} were never acknowledged"
-            school.report.failed(SAVED, why)
-    if fresh.synced:
-        for replica in replicas:
-            _compare(school, replica, fresh)
-    else:
-        school.report.failed(FINAL, f"{session} could not be read")
-    if failures == school.report.failures:
+    problems = [problem for replica in replicas for problem in _problems(replica, fresh)]
+    if not fresh.synced:
+        problems.append((FINAL, f"{session} could not be read"))
+    for row, why in problems:
+        school.report.failed(row, why)
+    if not problems:
         school.report.took(FINAL, since)
     connection.close()
 
@@ -67,26 +69,27 @@ def _settled(replica: Replica, fresh: Replica) -> bool:
     )
 
 
-def _compare(school: School, replica: Replica, fresh: Replica) -> None:
-    who = _name(replica)
+def _problems(replica: Replica, fresh: Replica) -> Iterator[tuple[str, str]]:
+    """What is wrong with one participant's document: the row of the report, and why."""
+    who = f"{replica.author} in {replica.session}"
+    if replica.unsaved:
+        yield SAVED, f"{replica.unsaved} edits of {who} were never acknowledged"
+    if not fresh.synced:
+        return
     there, here = fresh.marks(), replica.marks()
     own = [number for author, number in there if author == replica.author]
     if lost := sorted(set(replica.saved_marks) - set(own)):
-        school.report.failed(FINAL, f"acknowledged to {who}, but not there: {_some(lost)}")
+        yield FINAL, f"acknowledged to {who}, but not there: {_some(lost)}"
     if own != sorted(set(own)):
-        school.report.failed(FINAL, f"edits of {who} are there twice, or out of order")
+        yield FINAL, f"edits of {who} are there twice, or out of order"
     if missing := sorted(set(there) - set(here)):
-        school.report.failed(PEER, f"did not arrive at {who}: {_some(missing)}")
+        yield PEER, f"did not arrive at {who}: {_some(missing)}"
     if unknown := sorted(set(here) - set(there)):
-        school.report.failed(FINAL, f"{who} has what a fresh client lacks: {_some(unknown)}")
+        yield FINAL, f"{who} has what a fresh client lacks: {_some(unknown)}"
     elif not missing and replica.content() != fresh.content():
-        school.report.failed(FINAL, f"the text of {who} is not what a fresh client reads")
+        yield FINAL, f"the text of {who} is not what a fresh client reads"
 
 
-def _name(replica: Replica) -> str:
-    return f"{replica.author} in {replica.session}"
-
-
-def _some(items: list[object] | list[int] | list[tuple[str, int]]) -> str:
+def _some(items: Sequence[object]) -> str:
     shown = ", ".join(map(str, items[:5]))
     return shown if len(items) <= 5 else f"{shown} and {len(items) - 5} more"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pycrdt import Array, ArrayEvent, Doc, Text, TransactionEvent
 
-from loadtests.locust.report import PEER, SAVED, Report
+from loadtests.locust.report import JOIN, PEER, SAVED, Report
 from loadtests.locust.wire import Denied, Dialect, Event, Status, Sync
 from server.ids import ClientId
 from server.protocol.yjs import SyncType
@@ -97,7 +97,7 @@ class Replica:
             case Status(saved):
                 self._answered(saved)
             case Denied(reason):
-                self._report.failed(SAVED, f"not let in, or not to write: {reason}")
+                self._report.failed(SAVED if self._arrived else JOIN, reason)
 
     def _answered(self, saved: bool) -> None:
         if not self._unanswered:

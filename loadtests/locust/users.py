@@ -70,8 +70,11 @@ class Teacher(Person):
         options = self.environment.parsed_options
         number = self.school.number("teacher")
         watched = min(options.watch, options.sessions)
-        first, step = number * watched, self.school.processes
-        sessions = {self.school.session(first + step * nth) for nth in range(watched)}
+        nth, process = divmod(number, self.school.processes)
+        students = range(nth * watched, (nth + 1) * watched)  # of the same process
+        sessions = {
+            self.school.session(process + self.school.processes * student) for student in students
+        }
         author = f"teacher-{number}"
         replicas = [self.school.sit(session, author, True, True) for session in sorted(sessions)]
         self.enter(replicas, Role.TEACHER)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-load" / "bin" / "python"
 PROFILE = "loadtests/locust/profiles/smoke.conf"
 PARTICIPANTS = 8  # six students in two sessions, and a teacher who watches both
-EDITS = 60  # until then several people have typed to the end of a burst
+EDITS = 30  # until then several people have typed to the end of a burst
 STARTUP = 60.0
 
 
@@ -129,10 +129,9 @@ async def test_unsaved_edits_fail(server: LyceumServer) -> None:
 async def test_unreadable_sessions_fail(server: LyceumServer) -> None:
     """A server that answers nothing any more at the end: exit code 1, and which sessions."""
     proxy = Proxy(("127.0.0.1", server.port))
-    async with proxy:
-        async with smoke(f"http://127.0.0.1:{proxy.port}", "--settle", "0.5") as run:
-            await typed(server, run)
-            proxy.stall()
+    async with proxy, smoke(f"http://127.0.0.1:{proxy.port}", "--settle", "0.5") as run:
+        await typed(server, run)
+        proxy.stall()
     assert run.code == 1, run.output
     assert "could not be read" in run.output
 

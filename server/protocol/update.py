@@ -17,7 +17,9 @@ DeleteSet = dict[int, list[tuple[int, int]]]  # client → [start, end) of clock
 def read_state_vector(encoded: bytes) -> StateVector:
     """An encoded state vector as a mapping; raises ProtocolError."""
     reader = Reader(encoded)
-    return {reader.varuint(): reader.varuint() for _ in range(reader.varuint())}
+    state = {reader.varuint(): reader.varuint() for _ in range(reader.varuint())}
+    reader.end()
+    return state
 
 
 def has_structs(update: bytes) -> bool:

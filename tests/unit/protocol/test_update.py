@@ -66,6 +66,12 @@ def test_a_state_vector_cut_short_is_refused(count: int) -> None:
         read_state_vector(wire.number(count))
 
 
+def test_bytes_behind_a_state_vector_are_refused() -> None:
+    """It has as many entries as it says, and nothing else."""
+    with pytest.raises(ProtocolError, match="1 bytes follow"):
+        read_state_vector(b"\x01\x05\x06\x00")
+
+
 def test_a_real_documents_clocks_and_deletions_are_read() -> None:
     """pycrdt's own state vector, insertions and deletions are understood."""
     doc: Doc[Text] = Doc(client_id=5)

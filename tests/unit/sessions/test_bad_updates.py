@@ -170,6 +170,15 @@ def test_a_document_that_can_t_be_restored_says_so(monkeypatch: pytest.MonkeyPat
         document.integrate()
 
 
+def test_a_document_that_can_t_be_read_costs_the_asker_its_socket_only() -> None:
+    """If pycrdt panics while it answers, that is an error like any other."""
+    document = Document()
+    with pytest.raises(BaseException, match="divide by zero"):
+        document._doc.apply_update(BREAKING)
+    with pytest.raises(ProtocolError):
+        document.encode()
+
+
 def test_only_pycrdts_errors_are_taken_for_bad_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interrupt during an update goes through."""
 

@@ -140,6 +140,24 @@ def test_a_deletion_is_contained_once_it_was_made() -> None:
     assert document.contains(deletion)
 
 
+def test_many_deletions_stay_contained() -> None:
+    """Those who come back again and again with the same deletions bring nothing new."""
+    doc: Doc[Text] = Doc(client_id=1)
+    text = doc.get("text", type=Text)
+    text += "abcdefghij" * 40
+    document = delivered([doc.get_update()])
+    for start in range(10):
+        before = doc.get_state()
+        for at in range(40):
+            del text[at * (9 - start) : at * (9 - start) + 1]
+        deletions = doc.get_update(before)
+        assert not document.contains(deletions)
+        integrated(document, deletions)
+        assert document.contains(deletions)
+        assert document.contains(deletions)
+        assert document.contains(doc.get_update(before))
+
+
 def test_text_is_kept_that_plain_pycrdt_loses() -> None:
     """Updates that wait for each other, applied one at a time, make the whole text.
 
@@ -245,7 +263,7 @@ def test_bytes_that_are_no_update_are_refused(data: bytes) -> None:
     assert not document.dirty
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01\x01", b"\xff" * 20])
+@pytest.mark.parametrize("data", [b"", b"\x01", b"\x01\x01", b"\xff" * 20, b"\x00\x00"])
 def test_bytes_that_are_no_state_vector_are_refused(data: bytes) -> None:
     """A bad state vector is an error of whoever sent it."""
     with pytest.raises(ProtocolError):

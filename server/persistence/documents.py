@@ -81,10 +81,10 @@ async def updates_after(
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         rows = await connection.fetch(UPDATES_AFTER, document_id, seq)
-        if not rows or rows[0]["seq"] > seq + 1:
-            snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id)
-            if snapshot is not None and snapshot["seq"] > seq:
-                rows = [snapshot, *rows]
+        compacted = not rows or rows[0]["seq"] > seq + 1
+        snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id) if compacted else None
+    if snapshot is not None and snapshot["seq"] > seq:
+        rows = [snapshot, *rows]
     return [(Seq(row["seq"]), row["payload"]) for row in rows]
 
 

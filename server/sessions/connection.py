@@ -188,9 +188,10 @@ class Connection(asyncio.Protocol):
 
     def write(self, frames: bytes) -> None:
         """Send encoded frames, unless the socket is closing."""
-        if self._closing_at is None and self._transport is not None:
+        transport = self._transport
+        if self._closing_at is None and transport is not None and not transport.is_closing():
             self._writing_at = self._hub.now()
-            self._transport.write(frames)
+            transport.write(frames)
 
     def fail(self, error: LyceumError) -> None:
         """Close for an error, and count it."""
@@ -214,13 +215,14 @@ class Connection(asyncio.Protocol):
             self._channel.closed()
 
     def _flush(self) -> None:
-        if self._transport is None:
+        transport = self._transport
+        if transport is None:
             return
         for data in self._protocol.data_to_send():
             if data == SEND_EOF:
-                self._transport.close()
-            else:
-                self._transport.write(data)
+                transport.close()
+            elif not transport.is_closing():
+                transport.write(data)
         if self._protocol.state is not State.OPEN and self._closing_at is None:
             self._closing_at, self._due = self._hub.now(), 0.0
             if self._channel is not None:
@@ -231,7 +233,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float, unix_time: float) -> None:
         """Keep the socket alive, or end it if it is not."""
         transport = self._transport
-        if transport is None or now < self._due:
+        if transport is None or transport.is_closing() or now < self._due:
             return
         if self._closing_at is not None:
             if now - self._closing_at > CLOSE_TIMEOUT:

@@ -22,6 +22,8 @@ from server.protocol.update import (
 
 YDoc = Doc[Any]
 
+KNOWN_REST = 64  # bytes: shorter leftovers are as quickly looked into as looked up
+KNOWN_RESTS = 8
 MERGE_GROUP = 100  # merging thousands at once costs more per update than merging in groups
 CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if the document is
 
@@ -58,6 +60,7 @@ class Document:
         "_applied_since",
         "_checkpoint",
         "_doc",
+        "_known_rests",
         "_pending_bytes",
         "_received",
         "_state",
@@ -71,6 +74,7 @@ class Document:
         self._received: list[Received] = []
         self._waiting = EMPTY  # received, but building on what was not received yet
         self._pending_bytes = pending_bytes
+        self._known_rests: dict[bytes, None] = {}  # deletions that were found to be done
         # A failed update can leave pycrdt's document so that not even reading it works any more.
         self._checkpoint = EMPTY  # the document as it was
         self._applied_since: list[bytes] = []
@@ -235,8 +239,19 @@ class Document:
             return True
         if has_structs(rest):
             return False
+        if rest in self._known_rests:
+            return True
         done = read_delete_set(self._doc.get_update(self._state))
-        return deletes_within(read_delete_set(rest), done)
+        contained = deletes_within(read_delete_set(rest), done)
+        if contained and len(rest) > KNOWN_REST:
+            self._know(rest)
+        return contained
+
+    def _know(self, rest: bytes) -> None:
+        """Many come back at once with the same deletions; what was done once stays done."""
+        if len(self._known_rests) >= KNOWN_RESTS:
+            self._known_rests.clear()
+        self._known_rests[rest] = None
 
 
 def merged(updates: Sequence[bytes]) -> bytes:

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import structlog
+
 from server import telemetry
 from server.config import Limits
 from server.errors import Draining, LyceumError, Overloaded
@@ -14,6 +16,8 @@ from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.registry import Registry
 from server.sessions.seat import Seat
 from server.sessions.session import Session
+
+log = structlog.get_logger()
 
 CHECK_EVERY = 1.0  # seconds
 LAG_EVERY = 0.1  # seconds
@@ -99,11 +103,18 @@ class Hub:
             await self._sleep_until(due)
             now, unix_time, outbox = self.now(), time.time(), 0
             for connection in list(self._connections):
-                connection.check(now, unix_time)
+                self._check(connection, now, unix_time)
                 if not connection.writable:
                     outbox += connection.outbox_bytes
             telemetry.outbox_bytes.set(outbox)
             self._registry.sweep()
+
+    def _check(self, connection: Connection, now: float, unix_time: float) -> None:
+        try:
+            connection.check(now, unix_time)
+        except Exception:
+            log.exception("connection failed")
+            connection.abort()
 
     async def _sleep_until(self, due: float) -> None:
         while (left := due - self.now()) > 0:

@@ -64,7 +64,8 @@ class Participant:
     """One client in one session.
 
     behind: while its socket is full, the state vector of the first update that it was not sent;
-    one diff makes good for all of them later. presence_behind: the same for presence.
+    one diff makes good for all of them later. presence_behind: the same for presence. left: it is
+    told nothing more; another participant may have its address by now.
     """
 
     __slots__ = (
@@ -73,6 +74,7 @@ class Participant:
         "admission",
         "behind",
         "dialect",
+        "left",
         "presence_behind",
         "socket",
     )
@@ -83,6 +85,7 @@ class Participant:
         self.admission = admission
         self.behind: bytes | None = None
         self.presence_behind = False
+        self.left = False
         saved = dialect.saved()
         self._saved = framed(saved) if saved else b""
         self._unsent_saved = 0
@@ -99,6 +102,8 @@ class Participant:
 
     def acknowledge(self, count: int) -> None:
         """Tell that this many of its updates are saved; later, if its socket is full."""
+        if self.left:
+            return
         if not self.socket.writable:
             self._unsent_saved += count
         elif self._saved:

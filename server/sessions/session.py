@@ -98,6 +98,7 @@ class Session:
         if participant not in self._participants:
             return
         del self._participants[participant]
+        participant.left = True
         telemetry.participants.dec()
         self.idle_since = time.monotonic()
         self.awareness.leave(participant, self.idle_since)
@@ -227,7 +228,7 @@ class Session:
             self._deliver(integrated)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
         else:
-            for participant in owed:
+            for participant in owed.elements():
                 self._saver.acknowledge_when_saved(self, participant)
 
     def _deliver(self, integrated: Integrated) -> None:

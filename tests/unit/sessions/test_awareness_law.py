@@ -16,6 +16,8 @@ def step(server: AwarenessStates, receivers: list[Receiver], who: int, action: s
     receiver = receivers[who]
     match action:
         case "connect" if receiver.socket is None:
+            if receiver.client not in receiver.states:
+                receiver.set_state('{"name":"again"}')
             receiver.connect()
         case "lose":
             receiver.lose()
@@ -24,7 +26,7 @@ def step(server: AwarenessStates, receivers: list[Receiver], who: int, action: s
             receiver.noticed()
         case "state":
             receiver.set_state(f'{{"n":{n}}}')
-        case "null":
+        case "null" if receiver.socket is not None and not receiver.outgoing:
             receiver.set_state(None)
         case "transmit":
             receiver.transmit()
@@ -44,7 +46,10 @@ def settle(server: AwarenessStates, receivers: list[Receiver]) -> int:
 @settings(max_examples=400)
 @given(STEPS)
 def test_everybody_sees_the_same_people(steps: list[tuple[int, str]]) -> None:
-    """Once all has arrived, each client sees who is there, and nobody has more to say."""
+    """Once all has arrived, each client sees who is there, and nobody has more to say.
+
+    Every client says who it is when it connects.
+    """
     server = AwarenessStates()
     receivers = [Receiver(client, server) for client in (1, 2, 3)]
     for n, (who, action) in enumerate(steps):

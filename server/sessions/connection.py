@@ -233,14 +233,14 @@ class Connection(asyncio.Protocol):
     def check(self, now: float, unix_time: float) -> None:
         """Keep the socket alive, or end it if it is not."""
         transport = self._transport
-        if transport is None or transport.is_closing() or now < self._due:
+        if transport is None or now < self._due:
             return
         if self._closing_at is not None:
             if now - self._closing_at > CLOSE_TIMEOUT:
                 transport.abort()
         elif now - self._received_at > SILENT:
             transport.abort()
-        elif self._channel is not None:
+        elif self._channel is not None and not transport.is_closing():
             self._keep_alive(now, self._channel)
             try:
                 channel_due = self._channel.check(now, unix_time)

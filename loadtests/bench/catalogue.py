@@ -2,10 +2,13 @@
 
 from functools import partial
 
+from loadtests.bench.documents import large
+from loadtests.bench.faults import comeback, saved, slow_reader
+from loadtests.bench.presence import cursors, idle
 from loadtests.bench.scenarios import Scenario, highest, typing
 
 
-def catalogue(small: bool) -> dict[str, Scenario]:
+def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scenario]:
     """The scenarios by name; small ones check the same, on less."""
 
     def size(full: int, little: int) -> int:
@@ -41,6 +44,37 @@ def catalogue(small: bool) -> dict[str, Scenario]:
             "sessions-4-highest",
             "500 sessions of 4, the highest rate",
             partial(highest, sessions=size(500, 10), clients=4, start=size(2000, 400)),
+        ),
+        Scenario(
+            "idle",
+            f"{connections:,} idle connections",
+            partial(idle, sessions=size(connections // 20, 5), clients=size(20, 10)),
+        ),
+        Scenario(
+            "large-document",
+            "A large document",
+            partial(large, joins=size(20, 3), at_once=size(100, 10), held=size(20, 2)),
+        ),
+        Scenario(
+            "cursors",
+            "One session of 200, every cursor moves 10 times a second",
+            partial(cursors, clients=size(200, 10), rate=10),
+        ),
+        Scenario(
+            "comeback",
+            "SIGKILL with 2,000 connected",
+            partial(comeback, sessions=size(500, 10), clients=4),
+        ),
+        Scenario(
+            "slow-reader",
+            "5 of 25 stop reading while 20 paste 1 MB/s",
+            partial(slow_reader, clients=size(20, 5), slow=size(5, 2), rate=size(500, 100)),
+        ),
+        Scenario(
+            "saved",
+            "500 sessions of 2, 5,000 edits/s: until they are saved",
+            partial(saved, sessions=size(500, 10), clients=2, rate=size(5000, 200)),
+            ("hocuspocus",),
         ),
     ]
     return {scenario.name: scenario for scenario in scenarios}

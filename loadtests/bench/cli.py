@@ -46,6 +46,9 @@ def _names(known: list[str]) -> Any:
 @click.option("--generator-cores", default="1", help="Cores of the generators, by comma.")
 @click.option("--no-pinning", is_flag=True, help="Let the system choose the cores.")
 @click.option(
+    "--connections", type=click.IntRange(20), default=10_000, help="Of the scenario idle."
+)
+@click.option(
     "--document",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A Yjs update with the large document [a generated history of 260,000 operations].",
@@ -66,6 +69,7 @@ def run_command(
     server_core: int,
     generator_cores: str,
     no_pinning: bool,
+    connections: int,
     document: Path | None,
     out: Path,
 ) -> None:
@@ -83,6 +87,7 @@ def run_command(
         server_core=-1 if no_pinning else server_core,
         generator_cores=[-1] if no_pinning else cores,
         document=document,
+        connections=connections,
     )
     results: dict[str, Any] = {
         "command": "python -m loadtests.bench " + " ".join(sys.argv[1:]),

@@ -58,7 +58,8 @@ class Client(asyncio.Protocol):
         self.unsaved: deque[float] | None = None  # when the edits that wait were sent
         self.saved: array[float] = array("d")
         self.cursors: CursorLog | None = None
-        self._address = address
+        self.address = address
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ledger = ledger
         self._present = present
         self._clock = 0
@@ -69,7 +70,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(upgrade(*self._address, self.dialect.path))
+        self.transport.write(upgrade(*self.address, self.dialect.path))
 
     def data_received(self, data: bytes) -> None:
         arrived = now()
@@ -96,6 +97,8 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.state = State.CLOSED
+        if not self.gone.done():
+            self.gone.set_result(None)
         if not self.synced.done():
             self.synced.set_exception(Refused(self.why_closed or f"the socket was closed: {exc}"))
             self.synced.exception()  # whoever waits sees it; nobody has to
@@ -193,6 +196,16 @@ class Client(asyncio.Protocol):
         client = self.author.client
         state = state or b'{"user":{"name":"user %d","color":"#30bced"}}' % client
         self.send(self.dialect.presence(client, self._clock, state))
+
+    def pause(self) -> None:
+        """Read nothing more."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def abort(self) -> None:
         """End the socket without a word."""

@@ -249,6 +249,57 @@ class Generator:
             lambda index: turns[index % len(turns)].renew_presence(),
         )
 
+    async def upload(self, group: str, update: str) -> None:
+        """Everybody makes one edit, given in hexadecimal."""
+        for client in self._groups[group]:
+            client.send(client.dialect.update(bytes.fromhex(update)))
+
+    async def documents(self, group: str) -> list[str]:
+        """The different documents that clients got when they joined, in hexadecimal."""
+        return [found.hex() for found in {client.document for client in self._groups[group]}]
+
+    async def pause(self, group: str) -> None:
+        """Stop reading from the sockets."""
+        for client in self._groups[group]:
+            client.pause()
+
+    async def resume(self, group: str) -> None:
+        """Read again."""
+        for client in self._groups[group]:
+            client.resume()
+
+    async def saved_settle(self, group: str, timeout: float = 60.0) -> int:
+        """Wait until all edits are acknowledged; returns how many are not."""
+        deadline = now() + timeout
+        while True:
+            unsaved = sum(len(client.unsaved or ()) for client in self._groups[group])
+            if not unsaved or now() > deadline:
+                return unsaved
+            await asyncio.sleep(0.01)
+
+    async def come_back(
+        self, group: str, target: dict[str, Any], retry: float, timeout: float = 120.0
+    ) -> dict[str, float]:
+        """Once the sockets are lost, join again and again until it works; when first and last."""
+        clients = self._groups[group]
+
+        async def back(index: int) -> float:
+            old = clients[index]
+            await old.gone
+            while True:
+                dialect, author = old.dialect, old.author
+                client = Client(old.address, dialect, author, self._ledger, old.session)
+                with suppress(OSError):
+                    await self._start(client, target, 0, index)
+                    await client.synced
+                    clients[index] = client
+                    return now()
+                await asyncio.sleep(self._random.uniform(0.5, 1.5) * retry)
+
+        async with asyncio.timeout(timeout):
+            times = await asyncio.gather(*map(back, range(len(clients))))
+        return {"first": min(times, default=now()), "last": max(times, default=now())}
+
     async def closed(self, group: str) -> list[str]:
         """Why clients are gone that should not be."""
         return [c.why_closed for c in self._groups[group] if c.state is State.CLOSED]

@@ -105,6 +105,19 @@ class Herd:
         joins = sum((Histogram.read(answer["joins"]) for answer in answers), Histogram())
         return {"seconds": max(answer["seconds"] for answer in answers), "joins": joins}
 
+    async def open_on_first(
+        self, group: str, sessions: Sessions, **arguments: Any
+    ) -> dict[str, Any]:
+        """The same with all clients in the first process."""
+        answers = await asyncio.gather(
+            self.call(0, "open", group=group, sessions=sessions, **arguments),
+            *(
+                self.call(index, "open", group=group, sessions=[], **arguments)
+                for index in range(1, self._count)
+            ),
+        )
+        return {"seconds": answers[0]["seconds"], "joins": Histogram.read(answers[0]["joins"])}
+
     async def type(self, group: str, rate: float, seconds: float, padding: int = 0) -> "Typed":
         """Edits at an even rate, by all clients in turn."""
         answers = await self.all(

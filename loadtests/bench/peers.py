@@ -48,6 +48,7 @@ class Server:
     port: int
     dialects: dict[str, str]
     secret: str = ""
+    ready_path: str = ""  # a page that answers 200 once the server is ready
     beside: list[int] = field(default_factory=list)  # processes that belong to it: a database
     process: asyncio.subprocess.Process | None = None
 
@@ -68,8 +69,8 @@ class Server:
             "secret": self.secret,
         }
 
-    async def start(self) -> float:
-        """Start it; returns the seconds until it takes connections."""
+    async def start(self, ready: bool = True) -> float:
+        """Start it; returns the seconds until it takes connections (and says that it is ready)."""
         began = time.perf_counter()
         with (self.folder / "server.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -82,7 +83,8 @@ class Server:
                 start_new_session=True,
                 preexec_fn=_start_on(self.core),
             )
-        while not await _listens(self.port):
+        path = self.ready_path if ready else ""
+        while not await _answers(self.port, path):
             if self.process.returncode is not None:
                 raise PeerFailed(f"{self.name} ended at its start:\n{self.log_end()}")
             if time.perf_counter() - began > START_TIMEOUT:
@@ -126,13 +128,22 @@ def _start_on(core: int) -> Callable[[], None]:
     return prepare
 
 
-async def _listens(port: int) -> bool:
+async def _answers(port: int, path: str) -> bool:
+    """Whether a port takes connections, and a page on it (if one is given) answers 200."""
     try:
-        _, writer = await asyncio.open_connection(HOST, port)
+        reader, writer = await asyncio.open_connection(HOST, port)
     except OSError:
         return False
-    writer.transport.abort()
-    return True
+    try:
+        if not path:
+            return True
+        request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+        writer.write(request.encode())
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.transport.abort()
 
 
 def _free_port() -> int:
@@ -156,7 +167,7 @@ async def lyceum(folder: Path, core: int) -> AsyncIterator[Server]:
     }
     command = [str(LYCEUM), "serve", "--port", str(port)]
     dialects = {"y-websocket": "/yjs", "hocuspocus": "/hocuspocus"}
-    yield Server("lyceum", command, environ, folder, core, port, dialects, secret)
+    yield Server("lyceum", command, environ, folder, core, port, dialects, secret, "/readyz")
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.bench.catalogue import catalogue
+from loadtests.bench.documents import large_document
 from loadtests.bench.herd import Herd
 from loadtests.bench.peers import PEERS
 from loadtests.bench.scenarios import Scenario
@@ -30,6 +31,8 @@ class Plan:
     server_core: int = 0
     generator_cores: Sequence[int] = (1,)
     document: Path | None = None
+    connections: int = 10_000
+    cache: Path = Path(".make/bench")
 
 
 Say = Callable[[str], None]
@@ -41,13 +44,14 @@ async def run(plan: Plan, say: Say, keep: Keep) -> None:
 
     `keep` gets each result at once, so that an interrupted run has those it made.
     """
-    scenarios = catalogue(plan.small)
+    scenarios = catalogue(plan.small, plan.connections)
+    document = large_document(plan.document, plan.cache, plan.small)
     for repeat in range(plan.repeats):
         for name in plan.scenarios:
             scenario = scenarios[name]
             turn = repeat % len(plan.peers)
             for peer in (*plan.peers[turn:], *plan.peers[:turn]):
-                result = await _trial(plan, scenario, peer)
+                result = await _trial(plan, scenario, peer, document)
                 if result is None:
                     continue
                 result |= {"scenario": name, "peer": peer, "repeat": repeat}
@@ -55,7 +59,9 @@ async def run(plan: Plan, say: Say, keep: Keep) -> None:
                 say(f"{repeat + 1}/{plan.repeats} {name:20} {peer:20} {_shown(result)}")
 
 
-async def _trial(plan: Plan, scenario: Scenario, peer: str) -> dict[str, Any] | None:
+async def _trial(
+    plan: Plan, scenario: Scenario, peer: str, document: bytes
+) -> dict[str, Any] | None:
     """One run on a fresh server; None if the two don't go together."""
     began = time.perf_counter()
     async with AsyncExitStack() as stack:
@@ -68,7 +74,7 @@ async def _trial(plan: Plan, scenario: Scenario, peer: str) -> dict[str, Any] | 
         herd = Herd(folder, plan.generators, list(plan.generator_cores))
         await stack.enter_async_context(herd)
         trial = Trial(
-            server, herd, plan.seconds, plan.small, plan.document, [os.getpid()]
+            server, herd, plan.seconds, plan.small, document, [os.getpid()]
         )  # fmt: skip
         result: dict[str, Any] = {"measures": {}, "error": None}
         try:

@@ -34,7 +34,7 @@ async def typing(trial: Trial, sessions: int, clients: int, rate: float) -> Meas
     trial.judge(typed)
     settled, delivered = await trial.settle("all")
     latencies, _ = await trial.collect("all")
-    edits = await trial.check_documents()
+    edits = await trial.check_documents(wanted)
     return {
         "p50_ms": latencies.percentile(0.5) * MS,
         "p99_ms": latencies.percentile(0.99) * MS,
@@ -72,7 +72,6 @@ async def highest(trial: Trial, sessions: int, clients: int, start: float) -> Me
             rate = high / 2
             if rate < 10:
                 break
-    best["edits"] = await trial.check_documents()
     return best
 
 
@@ -86,6 +85,7 @@ async def _step(
         typed = await trial.type(group, wanted, rate, max(trial.seconds / 2, 1.0))
     try:
         await trial.settle(group, timeout=30.0 if trial.small else 120.0)
+        edits = await trial.check_documents(wanted)
     except Lost:
         if typed.rate >= rate * SHORT_OF:
             raise
@@ -102,6 +102,7 @@ async def _step(
             "highest_rate": typed.rate,
             "cpu": usage.server_cpu,
             "p99_ms": p99 * MS,
+            "edits": edits,
             "generator_cpu": typed.generator_cpu,
         }
     return None

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from loadtests.bench import processes
@@ -51,7 +50,7 @@ class Trial:
     herd: Herd
     seconds: float
     small: bool
-    document: Path | None
+    document: bytes
     own: list[int]  # our own processes, besides the generators
     notes: list[str] = field(default_factory=list)
     limited: bool = False  # whether the generator was the limit
@@ -140,18 +139,53 @@ class Trial:
         if typed.generator_cpu > FULL or typed.generator_late > LATE:
             self.limited = True
 
-    async def check_documents(self) -> int:
-        """A newcomer to each session finds every edit once; returns how many there are."""
-        made = self.herd.ledger.made(self._typed)
+    async def rest(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+    async def still_open(self, group: str) -> None:
+        """Raises Lost unless all clients are still connected."""
+        closed = [why for answer in await self.herd.all("closed", group=group) for why in answer]
+        if closed:
+            raise Lost(f"{len(closed)} clients lost their sockets: {closed[0]}")
+
+    async def until_newcomers_find(
+        self, session: str, enough: Callable[[bytes], bool], patience: float = 60.0
+    ) -> None:
+        """Join again and again until the document is as it should be."""
+        deadline = time.perf_counter() + patience
+        while not await asyncio.to_thread(enough, await self.newcomer(session)):
+            if time.perf_counter() > deadline:
+                raise Lost(f"after {patience:.0f} s {session} is still not as it should be")
+            await asyncio.sleep(0.1)
+
+    async def check_documents(self, sessions: Sessions, patience: float = 0.0) -> int:
+        """A newcomer to each session finds every edit once; returns how many there are.
+
+        patience: seconds in which that has to come true. Ask while its clients are still there:
+        servers without a store forget a document that is left alone.
+        """
+        numbered = {number for _, number, _ in sessions}
+        made = {
+            number: edits
+            for number, edits in self.herd.ledger.made(self._typed).items()
+            if number in numbered
+        }
         gate = asyncio.Semaphore(READERS)
 
         async def check(number: int, wanted: set[int]) -> None:
-            async with gate:
-                update = await self.newcomer(self._sessions[number])
-            found = numbers(await asyncio.to_thread(text_of, update))
-            if len(found) != len(wanted) or set(found) != wanted:
-                lost, more = len(wanted - set(found)), len(found) - len(wanted)
-                raise Lost(f"{self._sessions[number]}: {lost} edits lost, {more} more than made")
+            deadline = time.perf_counter() + patience
+            while True:
+                async with gate:
+                    update = await self.newcomer(self._sessions[number])
+                found = numbers(await asyncio.to_thread(text_of, update))
+                if len(found) == len(wanted) and set(found) == wanted:
+                    return
+                if time.perf_counter() > deadline:
+                    break
+                await asyncio.sleep(0.1)
+            lost, more = len(wanted - set(found)), len(found) - len(wanted)
+            raise Lost(f"{self._sessions[number]}: {lost} edits lost, {more} more than made")
 
         async with asyncio.TaskGroup() as checks:
             for number, wanted in made.items():

@@ -52,6 +52,7 @@ class Registry:
         self._history = timedelta(seconds=history)
         self._sessions: dict[SessionName, Session] = {}
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
+        self._behind: set[Session] = set()  # others wrote what these have not read yet
         self._catching_up: set[Session] = set()
         self._compacting: set[Session] = set()
         self._compactors = asyncio.Semaphore(COMPACTORS)
@@ -124,6 +125,8 @@ class Registry:
         for session in self._sessions.values():
             session.expire(now)
             self._compact_at(session, COMPACT_AT)
+            if session in self._behind and not self._saver.failing:
+                self._missed(session)
             if not session.participants:
                 idle.append(session)
         idle.sort(key=lambda session: session.idle_since)
@@ -139,6 +142,7 @@ class Registry:
         if busy or received or self._saver.has_unsaved(session.document_id):
             return
         del self._sessions[session.name]
+        self._behind.discard(session)
         self._compact_at(session, COMPACT_WHEN_LEFT)
         log.debug("session let go", session=session.name)
 
@@ -172,17 +176,23 @@ class Registry:
             self._compacting.discard(session)
 
     def _missed(self, session: Session) -> None:
-        """Others wrote to a document: read what they wrote."""
+        """Others wrote to a document: read what they wrote, and what they write meanwhile."""
+        self._behind.add(session)
         if session not in self._catching_up:
             self._catching_up.add(session)
             self._start(self._catch_up, session)
 
     async def _catch_up(self, session: Session) -> None:
         try:
-            async with self._database.acquire() as connection:
-                rows = await documents.updates_after(connection, session.document_id, session.seq)
-            session.catch_up(rows)
+            while session in self._behind:
+                async with self._database.acquire() as connection:
+                    self._behind.discard(session)
+                    rows = await documents.updates_after(
+                        connection, session.document_id, session.seq
+                    )
+                session.catch_up(rows)
         except PASSING as error:
+            self._behind.add(session)  # the next sweep tries again
             log.warning("can't read what others wrote", session=session.name, why=describe(error))
         finally:
             self._catching_up.discard(session)

@@ -7,7 +7,6 @@ import asyncpg
 from pycrdt import Doc, Text
 
 from server.persistence.types import Connection
-from tests.clients.client import Client
 from tests.support.waiting import eventually
 
 
@@ -40,6 +39,13 @@ class StoredDocument(NamedTuple):
         first = numbers[0] if numbers else self.last_seq + 1
         assert numbers == list(range(first, self.last_seq + 1)), "the journal has gaps"
         assert first <= covered + 1, f"rows between {covered} and {first} are missing"
+
+    def check_written_once(self) -> None:
+        """Each line is in one row of the journal only, and the journal is all there."""
+        assert [row.seq for row in self.updates] == list(range(1, self.last_seq + 1))
+        payloads = b"".join(row.payload for row in self.updates)
+        for line in self.text.splitlines():
+            assert payloads.count(f"{line}\n".encode()) == 1, line
 
     def check_snapshots(self) -> None:
         """Each snapshot is what the journal before it makes, as far as that is still there."""
@@ -100,20 +106,6 @@ async def until_stored(url: str, session: str, text: str) -> StoredDocument:
     document = await eventually(found, 15, "the text in the database")
     assert document is not None
     return document
-
-
-async def until_acknowledged(client: Client) -> None:
-    """Wait until a client knows that all it typed is saved; y-websocket never tells."""
-    if client.kind == "yws":
-        return
-
-    async def known() -> bool:
-        lines = await client.lines()
-        unknown = set(lines.sent) - set(lines.acked)
-        assert not unknown, f"{len(unknown)} of {len(lines.sent)} lines: {await client.info()}"
-        return True
-
-    await eventually(known, 15, f"acknowledgement for {client.name}")
 
 
 def check_lines(text: str, prefix: str, present: Iterable[str]) -> int:

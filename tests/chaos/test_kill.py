@@ -16,19 +16,17 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from tests.chaos.stored import check_lines, stored, until_acknowledged, until_stored
+from tests.chaos.stored import check_lines, stored
+from tests.chaos.typists import KINDS, Typists
 from tests.chaos.victims import COMPACT_ALWAYS, Victim, strike
 from tests.clients.client import Client
 from tests.clients.driver import Driver, Kind
-from tests.clients.results import Lines
 from tests.support.waiting import eventually
 
 SEED = os.environ.get("LYCEUM_CHAOS_SEED") or str(random.randrange(10**9))
 ROUNDS = int(os.environ.get("LYCEUM_CHAOS_ROUNDS") or 32)
-KINDS: tuple[Kind, ...] = ("hp2", "hp3", "hp4", "yws")
 VICTIMS = ("server", "postmaster", "backend", "both")
 AFTERWARDS = ("", "", "start-up", "recovery", "again")
-EAGER = {"delay": 50, "minDelay": 50, "maxDelay": 200, "jitter": False}  # reconnects soon
 
 
 @dataclass(frozen=True)
@@ -97,55 +95,23 @@ async def test_what_was_acknowledged_survives(victim: Victim, driver: Driver, nu
     victim.constants = COMPACT_ALWAYS if plan.compacting else {}
     victim.settings = {"LYCEUM_LINGER_SECONDS": plan.linger, "LYCEUM_HISTORY_SECONDS": plan.history}
     await victim.start()
-    clients = [await open_client(driver, victim, kind, session) for kind, session in plan.clients]
-    typing = [
-        asyncio.create_task(
-            client.type_lines(
-                client.name, 10**6, burst=plan.burst, pause=plan.pause, ack_timeout=0.5
-            )
-        )
-        for client in clients
-    ]
-    await eventually(lambda: acknowledged(clients, plan.lines), 30, "acknowledgements")
+    typists = await Typists.start(
+        driver, victim.ws, plan.clients, burst=plan.burst, pause=plan.pause
+    )
+    await typists.until_acknowledged(plan.lines)
     await asyncio.sleep(plan.moment)
     kill(victim, plan.victim)
     if plan.survive:
         await die_again(victim, plan)
-        await check_survivors(victim, driver, clients, typing)
+        await typists.check(await victim.database_url())
     else:
         await asyncio.sleep(plan.delays[0])
         await victim.kill()
-        await eventually(lambda: disconnected(clients), 15, "the sockets' end")
-        acked = {client: (await client.lines()).acked for client in clients}
-        await end(clients, typing)  # nobody listens: they can't send anything again
+        await typists.until_disconnected()
+        acked = await typists.acknowledged()
+        await typists.end()  # nobody listens: they can't send anything again
         await die_again(victim, plan)
         await check_stored(victim, driver, plan, acked)
-
-
-async def open_client(driver: Driver, victim: Victim, kind: Kind, session: str) -> Client:
-    """A client that comes back soon after it lost its socket."""
-    if kind == "yws":
-        return await driver.join(kind, victim.ws, session, options={"maxBackoffTime": 200})
-    return await driver.join(kind, victim.ws, session, socket_options=EAGER)
-
-
-async def acknowledged(clients: list[Client], count: int) -> bool:
-    """Whether so many lines of all clients are saved."""
-    lines = await asyncio.gather(*(client.lines() for client in clients))
-    return sum(len(each.acked) for each in lines) >= count
-
-
-async def disconnected(clients: list[Client]) -> bool:
-    """Whether all sockets have ended, so that no acknowledgement is on its way."""
-    infos = await asyncio.gather(*(client.info() for client in clients))
-    return not any(info["connected"] for info in infos)
-
-
-async def end(clients: list[Client], typing: list["asyncio.Task[Lines]"]) -> None:
-    """End the clients, in the middle of a word if need be."""
-    await asyncio.gather(*(client.stop_typing() for client in clients))
-    await asyncio.gather(*typing)
-    await asyncio.gather(*(client.destroy() for client in clients))
 
 
 def kill(victim: Victim, which: str) -> None:
@@ -175,26 +141,6 @@ async def die_again(victim: Victim, plan: Plan) -> None:
     if plan.victim in ("server", "both") or plan.afterwards or not plan.survive:
         await victim.kill()
         await victim.start()
-
-
-async def check_survivors(
-    victim: Victim, driver: Driver, clients: list[Client], typing: list["asyncio.Task[Lines]"]
-) -> None:
-    """All that anybody typed arrives at everybody and in the database, once."""
-    await asyncio.gather(*(client.stop_typing() for client in clients))
-    await asyncio.gather(*typing)
-    await asyncio.gather(*(client.wait_synced(30) for client in clients))
-    for session in {client.session for client in clients}:
-        here = [client for client in clients if client.session == session]
-        await driver.wait_converged(*here, timeout=30)
-        text = await here[0].text()
-        for client in here:
-            lines = await client.lines()
-            assert check_lines(text, client.name, lines.sent) == len(lines.sent)
-            await until_acknowledged(client)
-        url = await victim.database_url()
-        await until_stored(url, session, text)
-    await asyncio.gather(*(client.destroy() for client in clients))
 
 
 async def check_stored(

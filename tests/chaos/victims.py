@@ -86,6 +86,10 @@ class Victim(LyceumServer):
             if _command_line(pid).startswith("postgres: lyceum lyceum")
         ]
 
+    def kill_postgres(self) -> None:
+        """SIGKILL, to the postmaster."""
+        strike(self.postmaster)
+
     def signal_postgres(self, number: signal.Signals) -> None:
         """Send a signal to the postmaster and all its children."""
         postmaster = self.postmaster

@@ -1,0 +1,43 @@
+"""What the tests under attack share: a database of their own behind a proxy, and servers on it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.chaos.victims import Victim
+from tests.support.proxy import Proxy
+
+
+@pytest_asyncio.fixture
+async def proxy(database_url: str) -> AsyncIterator[Proxy]:
+    """A proxy before the test's own database."""
+    async with Proxy.before_database(database_url) as proxy:
+        yield proxy
+
+
+@pytest_asyncio.fixture
+async def make_victim(
+    tmp_path: Path, database_url: str, proxy: Proxy
+) -> AsyncIterator[Callable[..., Victim]]:
+    """Makes servers on that database, behind the proxy; not started."""
+    victims: list[Victim] = []
+
+    def make(**settings: str) -> Victim:
+        folder = tmp_path / f"victim-{len(victims)}"
+        folder.mkdir()
+        environ = {"LYCEUM_DATABASE_URL": proxy.url, "LYCEUM_GUESTS": "editor"}
+        environ |= {f"LYCEUM_{name.upper()}": value for name, value in settings.items()}
+        victims.append(Victim(folder, environ))
+        return victims[-1]
+
+    yield make
+    for victim in victims:
+        if victim._process is not None:
+            await victim.kill()
+
+
+@pytest_asyncio.fixture
+async def victim(make_victim: Callable[..., Victim]) -> Victim:
+    """A server behind the proxy; not started."""
+    return make_victim()

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-load" / "bin" / "python"
 PROFILE = "loadtests/locust/profiles/smoke.conf"
 PARTICIPANTS = 8  # six students in two sessions, and a teacher who watches both
-EDITS = 30  # until then several people have typed to the end of a burst
+STUDENTS = 6
+LONGEST_BURST = 39  # keys: three words of six letters, each with three slips, mended, and a space
+SOME = 30  # edits
+A_BURST = STUDENTS * (LONGEST_BURST - 1) + 1  # edits after which somebody has ended a burst
 STARTUP = 60.0
 
 
@@ -78,14 +81,14 @@ async def smoke(host: str, *options: str) -> AsyncIterator[Run]:
         await run.finish()
 
 
-async def typed(server: LyceumServer, run: Run) -> None:
-    """Wait until everybody is in and edits have come from now on."""
+async def typed(server: LyceumServer, run: Run, edits: int) -> None:
+    """Wait until everybody is in and so many edits have come from now on."""
     before = await server.metric("lyceum_updates_received_total")
 
     async def enough() -> bool:
         present = await server.metric("lyceum_participants")
         received = await server.metric("lyceum_updates_received_total")
-        return run.code is not None or (present >= PARTICIPANTS and received >= before + EDITS)
+        return run.code is not None or (present >= PARTICIPANTS and received >= before + edits)
 
     await eventually(enough, STARTUP, "people typing")
 
@@ -93,7 +96,7 @@ async def typed(server: LyceumServer, run: Run) -> None:
 async def test_everything_arrives(server: LyceumServer) -> None:
     """All edits reach peers, are saved and are in the final documents: exit code 0, all rows."""
     async with smoke(server.http) as run:
-        await typed(server, run)
+        await typed(server, run, A_BURST)
     assert run.code == 0, run.output
     assert run.count("join") == PARTICIPANTS + 2  # fresh clients at the end, one a session
     assert run.count("final document") == 2
@@ -104,7 +107,7 @@ async def test_everything_arrives(server: LyceumServer) -> None:
 async def test_several_processes(server: LyceumServer) -> None:
     """Two processes that share a session measure across, and each checks its own people."""
     async with smoke(server.http, "--processes", "2", "--sessions", "1", "--teachers", "2") as run:
-        await typed(server, run)
+        await typed(server, run, A_BURST)
     assert run.code == 0, run.output
     assert run.count("final document") == 2
     assert run.count("edit → peer") > 0
@@ -117,9 +120,9 @@ async def test_unsaved_edits_fail(server: LyceumServer) -> None:
     connection = await asyncpg.connect(url)
     try:
         async with smoke(server.http, "--settle", "0.5") as run:
-            await typed(server, run)
+            await typed(server, run, SOME)
             await connection.execute("begin; lock table document_updates in exclusive mode")
-            await typed(server, run)
+            await typed(server, run, SOME)
     finally:
         await connection.close()
     assert run.code == 1, run.output
@@ -130,7 +133,7 @@ async def test_unreadable_sessions_fail(server: LyceumServer) -> None:
     """A server that answers nothing any more at the end: exit code 1, and which sessions."""
     proxy = Proxy(("127.0.0.1", server.port))
     async with proxy, smoke(f"http://127.0.0.1:{proxy.port}", "--settle", "0.5") as run:
-        await typed(server, run)
+        await typed(server, run, SOME)
         proxy.stall()
     assert run.code == 1, run.output
     assert "could not be read" in run.output

@@ -116,7 +116,8 @@ class Document:
         before = self._state
         refused: list[Received] = []
         try:
-            update = merged([entry.update for entry in received])
+            # Updates that contradict each other can make bytes that nobody can read.
+            update = _decoded(merged([entry.update for entry in received]))
             self._apply(update)
         except BaseException as error:
             _reraise_unless_pycrdt(error)
@@ -136,6 +137,9 @@ class Document:
         good: list[Received] = []
         bad: list[Received] = []
         for entry in received:
+            if not _mergeable([*(other.update for other in good), entry.update]):
+                bad.append(entry)
+                continue
             error = self._try(entry.update)
             if error is None:
                 good.append(entry)
@@ -171,7 +175,7 @@ class Document:
         self._doc.apply_update(update)
         state = self._doc.get_state()
         rest = get_update(update, state)
-        waiting = rest if _is_unknown(rest, state) else EMPTY
+        waiting = _decoded(rest) if _is_unknown(rest, state) else EMPTY
         if len(waiting) > len(self._waiting) and 0 < self._pending_bytes < len(waiting):
             raise Overloaded("Too many updates wait for others that have not arrived.")
         if self._applied_bytes + len(update) > max(CHECKPOINT_BYTES, len(self._checkpoint)):
@@ -278,6 +282,15 @@ def _decoded(update: bytes) -> bytes:
         _reraise_unless_pycrdt(error)
         raise ProtocolError(f"this is no update: {error}") from None
     return clean
+
+
+def _mergeable(updates: Sequence[bytes]) -> bool:
+    """Whether these make one update that can be read again."""
+    try:
+        _decoded(merged(updates))
+    except ProtocolError:
+        return False
+    return True
 
 
 def _is_unknown(rest: bytes, state: bytes) -> bool:

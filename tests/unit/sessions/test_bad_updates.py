@@ -75,6 +75,25 @@ def test_a_bad_update_harms_only_its_author(bad: bytes, place: int) -> None:
     assert "!" in text_of(document.encode())
 
 
+def test_updates_that_contradict_each_other_are_not_stored_together() -> None:
+    """Each can be read, both merged could not: the second is refused, others' edits are safe."""
+    contradicting = [
+        bytes.fromhex("010201022701016d016b0204000102017800"),
+        bytes.fromhex("010106a70102060008000106017c008000000101010202"),
+    ]
+    document = Document()
+    result = group(
+        document,
+        Sent("ann", typed(11, "a")[0]),
+        *(Sent("eve", update) for update in contradicting),
+        Sent("bob", typed(12, "b")[0]),
+    )
+    assert set(authors(result)) == {"eve"}
+    loaded = Document.load([result.update])
+    assert text_of(loaded.encode()) == text_of(document.encode())
+    assert sorted(text_of(loaded.encode())) == ["a", "b"]
+
+
 def test_many_bad_updates_in_one_group() -> None:
     """Each is told apart from the good ones between them."""
     document = Document()

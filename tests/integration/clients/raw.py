@@ -49,14 +49,13 @@ class RawClient:
             if isinstance(message, yjs.SyncStep2 | yjs.SyncUpdate):
                 return message.update
 
-    async def presence(self, client: int) -> AwarenessEntry:
-        """What the server says next about one client's presence."""
-        while True:
+    async def wait_gone(self, *clients: int) -> None:
+        """Until the server has said of each of them that it is gone."""
+        left = set(clients)
+        while left:
             message = await self._next()
             if isinstance(message, yjs.Awareness):
-                for entry in message.entries:
-                    if entry.client == client:
-                        return entry
+                left -= {entry.client for entry in message.entries if entry.state is None}
 
     async def present(self) -> set[int]:
         """Who is here, as the server answers when asked; nobody is an answer without words."""

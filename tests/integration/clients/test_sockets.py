@@ -182,7 +182,7 @@ async def test_text_is_refused(server: LyceumServer, driver: Driver) -> None:
     async with raw_client(server, "binary only") as raw:
         await raw.socket.send("hello")
         with pytest.raises(ConnectionClosed) as closed:
-            await asyncio.wait_for(raw.presence(0), 10)
+            await asyncio.wait_for(raw.wait_gone(0), 10)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1003, "Messages are binary.")
     await other.insert("fine")

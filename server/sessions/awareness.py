@@ -15,6 +15,7 @@ Source: https://github.com/yjs/y-protocols (awareness.js).
 """
 
 from collections.abc import Hashable, Iterable
+from math import inf
 
 from server.ids import ClientId
 from server.protocol.yjs import AwarenessEntry
@@ -42,10 +43,15 @@ class AwarenessStates:
 
     def __init__(self) -> None:
         self._clients: dict[ClientId, _Client] = {}
+        self._joined: dict[Hashable, float] = {}
         self._own: dict[Hashable, ClientId] = {}
         self._owned: dict[Hashable, set[ClientId]] = {}
         self._changed: dict[ClientId, None] = {}
         self._left = False  # somebody who may come back knows the clocks as they are
+
+    def join(self, participant: Hashable, now: float) -> None:
+        """A participant came; about those who leave after that it has nothing new to tell."""
+        self._joined[participant] = now
 
     def receive(self, participant: Hashable, entries: Iterable[AwarenessEntry], now: float) -> None:
         """Take in what a participant says; what it may not say is ignored."""
@@ -84,7 +90,8 @@ class AwarenessStates:
             return True
         is_own = self._own.get(participant, entry.client) == entry.client
         if client.owner is None:
-            return is_own or entry.clock > client.clock
+            came_after = self._joined.get(participant, inf) >= client.renewed
+            return (is_own and came_after) or entry.clock > client.clock
         relayed = self._own.get(client.owner) != entry.client
         return is_own and (relayed or now - client.renewed > SILENCE)
 
@@ -111,6 +118,7 @@ class AwarenessStates:
 
     def leave(self, participant: Hashable, now: float) -> None:
         """Everything that a participant announced is gone, at once."""
+        self._joined.pop(participant, None)
         self._own.pop(participant, None)
         self._left = True
         for client_id in self._owned.pop(participant, ()):

@@ -85,6 +85,7 @@ class Session:
         if self.broken:
             raise Unavailable
         self._participants[participant] = None
+        self.awareness.join(participant, time.monotonic())
         telemetry.participants.inc()
 
     def greet(self, participant: Participant, step1: bool) -> None:

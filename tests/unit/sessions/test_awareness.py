@@ -189,3 +189,16 @@ def test_a_newcomer_is_greeted_with_all_that_are_here(states: AwarenessStates) -
     states.leave(BOB, now=1)
     assert states.greeting() == [entry(1, 2, '"ann"')]
     assert states.greeting() == [entry(1, 2, '"ann"')]
+
+
+def test_who_was_here_before_does_not_bring_back_who_left() -> None:
+    """A participant without presence of its own that sends back what it heard makes no ghost."""
+    states = AwarenessStates()
+    states.join("early", 0.0)
+    states.receive("ann", [entry(1, 5)], 1.0)
+    states.leave("ann", 2.0)
+    states.receive("early", [entry(1, 5)], 3.0)
+    assert here(states) == {}
+    states.join("ann again", 4.0)
+    states.receive("ann again", [entry(1, 5)], 4.0)
+    assert here(states) == {1: "{}"}

@@ -24,7 +24,6 @@ from loadtests.bench.ledger import EDITS, Ledger
 from loadtests.bench.monitor import Monitor
 from loadtests.bench.processes import pin
 from loadtests.bench.updates import Author
-from loadtests.bench.wire import Refused
 from server.sessions.access import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
@@ -332,5 +331,5 @@ async def _serve(path: Path, processes: int, index: int, core: int) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt, Refused):
+    with suppress(KeyboardInterrupt, BrokenPipeError):
         uvloop.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))

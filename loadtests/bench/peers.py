@@ -1,199 +1,112 @@
-"""The servers that are compared: how each is started on its core, and spoken to."""
+"""The servers that are compared, each as it is meant to be run."""
 
 import asyncio
-import ctypes
 import os
 import secrets
-import signal
-import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from loadtests.bench.processes import end_tree, pin
+from loadtests.bench.installed import node_modules, python
+from loadtests.bench.server import PeerFailed, Place, Server, start_on
 
-HOST = "127.0.0.1"
-NODE_PEERS = Path(__file__).parents[1] / "peers"
+SCRIPTS = Path(__file__).parents[1] / "peers"
 LYCEUM = Path(sys.executable).with_name("lyceum")
-START_TIMEOUT = 60.0  # seconds
-STOP_TIMEOUT = 30.0
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LIMITS = {  # everybody comes from one address here; else the defaults
     "LYCEUM_LIMIT_SOCKETS_PER_ADDRESS": "100000",
     "LYCEUM_LIMIT_MESSAGES_PER_SECOND": "5000",
 }
-libc = ctypes.CDLL(None)
-
-
-class PeerFailed(Exception):
-    """A server did not start, or ended."""
-
-
-@dataclass
-class Server:
-    """A server that runs, or ran until it was killed.
-
-    target: what clients need to speak to it, by dialect. The folder holds its log and its data.
-    """
-
-    name: str
-    command: list[str]
-    environ: dict[str, str]
-    folder: Path
-    core: int
-    port: int
-    dialects: dict[str, str]
-    secret: str = ""
-    ready_path: str = ""  # a page that answers 200 once the server is ready
-    beside: list[int] = field(default_factory=list)  # processes that belong to it: a database
-    process: asyncio.subprocess.Process | None = None
-
-    @property
-    def roots(self) -> list[int]:
-        """The processes whose trees it is."""
-        assert self.process is not None
-        return [self.process.pid, *self.beside]
-
-    def target(self, dialect: str | None = None) -> dict[str, Any]:
-        """What `Generator.open` needs; without a dialect, the server's own."""
-        dialect = dialect or next(iter(self.dialects))
-        return {
-            "host": HOST,
-            "port": self.port,
-            "dialect": dialect,
-            "prefix": self.dialects[dialect],
-            "secret": self.secret,
-        }
-
-    async def start(self, ready: bool = True) -> float:
-        """Start it; returns the seconds until it takes connections (and says that it is ready)."""
-        began = time.perf_counter()
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *self.command,
-                env={**os.environ, **self.environ},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                preexec_fn=_start_on(self.core),
-            )
-        path = self.ready_path if ready else ""
-        while not await _answers(self.port, path):
-            if self.process.returncode is not None:
-                raise PeerFailed(f"{self.name} ended at its start:\n{self.log_end()}")
-            if time.perf_counter() - began > START_TIMEOUT:
-                raise PeerFailed(f"{self.name} does not start:\n{self.log_end()}")
-            await asyncio.sleep(0.01)
-        return time.perf_counter() - began
-
-    async def kill(self) -> None:
-        """SIGKILL to the server's own process."""
-        assert self.process is not None
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
-
-    async def stop(self) -> None:
-        """End it, gently if it does that in time."""
-        process = self.process
-        if process is None or process.returncode is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT):
-                await process.wait()
-        except (TimeoutError, asyncio.CancelledError) as error:
-            end_tree(process.pid)
-            await process.wait()
-            if isinstance(error, asyncio.CancelledError):
-                raise
-
-    def log_end(self) -> str:
-        """The last lines that it wrote."""
-        return "\n".join((self.folder / "server.log").read_text().splitlines()[-15:])
-
-
-def _start_on(core: int) -> Callable[[], None]:
-    def prepare() -> None:
-        if core >= 0:
-            pin(core)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # no orphans, whatever ends us
-
-    return prepare
-
-
-async def _answers(port: int, path: str) -> bool:
-    """Whether a port takes connections, and a page on it (if one is given) answers 200."""
-    try:
-        reader, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
-        return False
-    try:
-        if not path:
-            return True
-        request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
-        writer.write(request.encode())
-        return b" 200 " in await reader.readline()
-    except OSError:
-        return False
-    finally:
-        writer.transport.abort()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 @asynccontextmanager
-async def lyceum(folder: Path, core: int) -> AsyncIterator[Server]:
+async def lyceum(place: Place) -> AsyncIterator[Server]:
     """Ours, with everything on: journal in the embedded Postgres, tokens, limits."""
-    secret, port = secrets.token_hex(32), _free_port()
     environ = {
-        "LYCEUM_DATA_DIR": str(folder / "data"),
-        "LYCEUM_AUTH_SECRET": secret,
+        "LYCEUM_DATA_DIR": str(place.folder / "data"),
+        "LYCEUM_AUTH_SECRET": (secret := secrets.token_hex(32)),
         "LYCEUM_GUESTS": "off",
         "LYCEUM_LOG_FORMAT": "json",
         "LYCEUM_DRAIN_SECONDS": "0.2",
         **LIMITS,
         **{key: value for key, value in os.environ.items() if key.startswith("LYCEUM_LIMIT_")},
     }
-    command = [str(LYCEUM), "serve", "--port", str(port)]
-    dialects = {"y-websocket": "/yjs", "hocuspocus": "/hocuspocus"}
-    yield Server("lyceum", command, environ, folder, core, port, dialects, secret, "/readyz")
+    server = place.server(
+        [str(LYCEUM), "serve"], {"y-websocket": "/yjs", "hocuspocus": "/hocuspocus"}, environ
+    )
+    server.environ["LYCEUM_PORT"] = str(server.port)
+    server.secret, server.ready_path = secret, "/readyz"
+    yield server
 
 
 @asynccontextmanager
-async def y_websocket_server(folder: Path, core: int) -> AsyncIterator[Server]:
+async def y_websocket_server(place: Place) -> AsyncIterator[Server]:
     """The reference server, unmodified, in memory."""
-    port = _free_port()
-    script = NODE_PEERS / "node_modules/@y/websocket-server/src/server.js"
-    environ = {"HOST": HOST, "PORT": str(port)}
-    yield Server(
-        "y-websocket-server", ["node", str(script)], environ, folder, core, port,
-        {"y-websocket": ""},
-    )  # fmt: skip
+    modules = await asyncio.to_thread(node_modules)
+    script = modules / "@y/websocket-server/src/server.js"
+    yield place.server(["node", str(script)], {"y-websocket": ""})
 
 
 @asynccontextmanager
-async def hocuspocus(folder: Path, core: int) -> AsyncIterator[Server]:
+async def hocuspocus(place: Place) -> AsyncIterator[Server]:
     """Hocuspocus as it comes, in memory."""
-    port = _free_port()
-    environ = {"HOST": HOST, "PORT": str(port)}
-    command = ["node", str(NODE_PEERS / "hocuspocus.mjs")]
-    yield Server("hocuspocus", command, environ, folder, core, port, {"hocuspocus": ""})
+    await asyncio.to_thread(node_modules)
+    yield place.server(["node", str(SCRIPTS / "hocuspocus.mjs")], {"hocuspocus": ""})
 
 
-Maker = Callable[[Path, int], Any]
+@asynccontextmanager
+async def hocuspocus_postgres(place: Place) -> AsyncIterator[Server]:
+    """Hocuspocus with its database extension, on the same Postgres as ours, on the same core."""
+    await asyncio.to_thread(node_modules)
+    async with _database(place) as (url, pid):
+        server = place.server(
+            ["node", str(SCRIPTS / "hocuspocus-postgres.mjs")],
+            {"hocuspocus": ""},
+            {"DATABASE_URL": url},
+        )
+        server.beside.append(pid)
+        try:
+            yield server
+        finally:
+            await server.stop()  # before its database
+
+
+@asynccontextmanager
+async def pycrdt_websocket(place: Place) -> AsyncIterator[Server]:
+    """The Python server of Jupyter's collaboration, in an environment of its own, in memory."""
+    interpreter = await asyncio.to_thread(python, place.cache)
+    yield place.server([str(interpreter), str(SCRIPTS / "pycrdt_server.py")], {"y-websocket": ""})
+
+
+@asynccontextmanager
+async def _database(place: Place) -> AsyncIterator[tuple[str, int]]:
+    """A Postgres like the embedded one, pinned like a server; its URL and process."""
+    command = [sys.executable, "-m", "loadtests.bench.postgres", str(place.folder / "data")]
+    with (place.folder / "postgres.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=start_on(place.core),
+        )
+    try:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().strip()
+        if not url:
+            raise PeerFailed((place.folder / "postgres.log").read_text())
+        yield url, process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+Maker = Callable[[Place], AbstractAsyncContextManager[Server]]
 PEERS: dict[str, Maker] = {
     "lyceum": lyceum,
     "y-websocket-server": y_websocket_server,
     "hocuspocus": hocuspocus,
+    "hocuspocus-postgres": hocuspocus_postgres,
+    "pycrdt-websocket": pycrdt_websocket,
 }

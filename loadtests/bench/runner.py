@@ -1,5 +1,6 @@
 """Runs scenarios against servers in turn, again and again, and keeps the results."""
 
+import asyncio
 import os
 import tempfile
 import time
@@ -15,6 +16,7 @@ from loadtests.bench.documents import large_document
 from loadtests.bench.herd import Herd
 from loadtests.bench.peers import PEERS
 from loadtests.bench.scenarios import Scenario
+from loadtests.bench.server import Place
 from loadtests.bench.trial import Trial
 
 
@@ -34,6 +36,8 @@ class Plan:
     connections: int = 10_000
     cache: Path = Path(".make/bench")
 
+
+LONGEST = 900.0  # seconds of one run, however it goes
 
 Say = Callable[[str], None]
 Keep = Callable[[dict[str, Any]], None]
@@ -66,31 +70,29 @@ async def _trial(
     began = time.perf_counter()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyceum-bench-")))
-        server = await stack.enter_async_context(PEERS[peer](folder, plan.server_core))
+        server = await stack.enter_async_context(
+            PEERS[peer](Place(peer, folder, plan.server_core, plan.cache))
+        )
         if not set(server.dialects) & set(scenario.dialects):
             return None
         stack.push_async_callback(server.stop)
-        started = await server.start()
         herd = Herd(folder, plan.generators, list(plan.generator_cores))
         await stack.enter_async_context(herd)
-        trial = Trial(
-            server, herd, plan.seconds, plan.small, document, [os.getpid()]
-        )  # fmt: skip
-        result: dict[str, Any] = {"measures": {}, "error": None}
+        trial = Trial(server, herd, plan.seconds, plan.small, document, [os.getpid()])
+        result: dict[str, Any] = {"measures": {}, "error": None, "start_seconds": 0.0}
         try:
-            result["measures"] = await scenario.run(trial)
+            async with asyncio.timeout(LONGEST):
+                result["start_seconds"] = await server.start()
+                result["measures"] = await scenario.run(trial)
         except Exception as error:
             result["error"] = _first_line(error)
             result["trace"] = traceback.format_exc(limit=-6)
             result["log"] = server.log_end()
-        result |= {
+        return result | {
             "limited": trial.limited,
-            "notes": trial.notes,
             "others_cpu": max((usage.others_cpu for usage in trial.usages), default=0.0),
-            "start_seconds": started,
             "seconds": time.perf_counter() - began,
         }
-        return result
 
 
 def _first_line(error: BaseException) -> str:

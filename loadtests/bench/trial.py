@@ -13,7 +13,7 @@ from loadtests.bench.client import Client
 from loadtests.bench.dialects import DIALECTS
 from loadtests.bench.herd import Herd, Sessions, Typed
 from loadtests.bench.histogram import Histogram
-from loadtests.bench.peers import Server
+from loadtests.bench.server import Server
 from loadtests.bench.updates import Author, numbers, text_of
 from server.sessions.access import make_token
 
@@ -43,7 +43,7 @@ class Trial:
     """What a scenario gets.
 
     seconds: how long to measure. small: whether only correctness matters. document: an update
-    with the large document. notes: what the reader of the results should know.
+    with the large document.
     """
 
     server: Server
@@ -52,7 +52,6 @@ class Trial:
     small: bool
     document: bytes
     own: list[int]  # our own processes, besides the generators
-    notes: list[str] = field(default_factory=list)
     limited: bool = False  # whether the generator was the limit
     usages: list[Usage] = field(default_factory=list)
     _names: "count[int]" = field(default_factory=lambda: count(1))

@@ -1,6 +1,7 @@
 # Everything a developer or an operator of one machine needs; `make help` lists it.
 
 PYTHON ?= python3
+PROFILE ?= classroom
 BIN := .venv/bin
 STAMPS := .make
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -8,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup dev web test test-fast lint fmt lock clean
+.PHONY: help run setup dev load bench web test test-fast lint fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,7 +25,7 @@ dev: $(STAMPS)/dev ## The same with what tests and checks need
 web: ## Build the page (needs Node)
 	@.ci/page
 
-test: dev $(STAMPS)/clients lint ## Check everything, with real Postgres, clients and browser
+test: dev $(STAMPS)/clients $(STAMPS)/load lint ## Check everything, with real Postgres, clients and browser
 	@.ci/packages chromium postgresql
 	@.ci/page
 	@$(BIN)/python -m pytest --cov --cov-report=
@@ -35,6 +36,13 @@ test: dev $(STAMPS)/clients lint ## Check everything, with real Postgres, client
 
 test-fast: dev ## Only the tests of pure parts, in seconds
 	@$(BIN)/python -m pytest tests/unit
+
+load: $(STAMPS)/load ## Load a running server (PROFILE=smoke | classroom | school | soak, ARGS=…)
+	@mkdir -p loadtests/results
+	@.venv-load/bin/python -m locust --config loadtests/locust/profiles/$(PROFILE).conf $(ARGS)
+
+bench: dev ## Measure side by side with other servers (ARGS=…, see ARGS=--help)
+	@$(BIN)/python -m loadtests.bench $(or $(ARGS),--help)
 
 lint: dev ## Style, types and layers
 	@$(BIN)/ruff format --check .
@@ -49,9 +57,10 @@ fmt: dev ## Format the Python code
 lock: dev ## Take the newest releases into the lock files
 	@$(LOCK) --extra build pyproject.toml -o requirements.lock
 	@$(LOCK) --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(LOCK) --extra build --extra load -c requirements.lock pyproject.toml -o requirements-load.lock
 
 clean: ## Remove what was installed and built; data in .lyceum stays
-	@rm -rf .venv .make server/http/static web/node_modules tests/clients/node_modules \
+	@rm -rf .venv .venv-load .make loadtests/results server/http/static web/node_modules tests/clients/node_modules \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -63,6 +72,12 @@ $(STAMPS)/python: requirements.lock pyproject.toml
 
 $(STAMPS)/dev: $(STAMPS)/python requirements-dev.lock
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(STAMPS)/load: $(STAMPS)/dev requirements-load.lock
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-load
+	@$(BIN)/uv pip install --quiet --python .venv-load/bin/python --require-hashes \
+	  -r requirements-load.lock
 	@touch $@
 
 $(STAMPS)/clients: tests/clients/package.json tests/clients/package-lock.json

@@ -3,10 +3,20 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.chaos.victims import Victim
+from tests.support.postgres import PostgresInstance
 from tests.support.proxy import Proxy
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PostgresInstance]:
+    """Debian's Postgres only: where a server has an embedded one here, that is the bundled one."""
+    instance = await PostgresInstance.start(tmp_path_factory.mktemp("attacked"), "debian")
+    yield instance
+    await instance.server.stop()
 
 
 @pytest_asyncio.fixture

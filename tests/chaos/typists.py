@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from tests.chaos.stored import StoredDocument, check_lines, until_stored
 from tests.clients.client import Client
@@ -22,6 +23,8 @@ async def open_client(driver: Driver, kind: Kind, url: str, session: str) -> Cli
 
 class Typists:
     """Some clients that type at once, connected or not, until they are told to stop."""
+
+    left: ClassVar[set["Typists"]] = set()  # started and not ended
 
     def __init__(self, driver: Driver, clients: Sequence[Client]) -> None:
         self._driver = driver
@@ -44,6 +47,7 @@ class Typists:
         """
         clients = [await open_client(driver, kind, url, session) for kind, session in places]
         typists = cls(driver, clients)
+        cls.left.add(typists)
         typists.type(burst=burst, pause=pause)
         return typists
 
@@ -96,6 +100,7 @@ class Typists:
 
     async def end(self) -> None:
         """End them, in the middle of a word if need be."""
+        self.left.discard(self)
         await self.stop()
         await asyncio.gather(*(client.destroy() for client in self.clients))
 

@@ -71,6 +71,7 @@ async def large(trial: Trial, joins: int, at_once: int, held: int) -> Measures:
             [(home[0], home[1], at_once)],
             target=trial.server.target(),
             concurrency=at_once,
+            one_first=False,
         )
     for group in ("one", "crowd"):
         for answer in await trial.herd.all("documents", group=group):

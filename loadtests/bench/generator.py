@@ -27,6 +27,7 @@ from loadtests.bench.updates import Author
 from server.sessions.access import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
+GIVE_UP = 30.0  # seconds after which a client tries another socket, as y-websocket's does
 PER_ADDRESS = 20_000  # sockets from one loopback address, which has 28,000 ports
 MIXED = 0x9E3779B1  # odd: spreads client ids over 32 bits, each once
 
@@ -55,8 +56,13 @@ class Generator:
         saved: bool = False,
         present: bool = True,
         receive_buffer: int = 0,
+        one_first: bool = True,
     ) -> dict[str, Any]:
-        """Join sessions, `concurrency` at a time, and return once all are synced."""
+        """Join sessions, `concurrency` at a time, and return once all are synced.
+
+        one_first: let one client open each session before the others come, as pycrdt-websocket
+        forgets those who join while a session is being opened.
+        """
         started = now()
         clients = self._groups.setdefault(group, [])
         gate = asyncio.Semaphore(concurrency)
@@ -71,10 +77,13 @@ class Generator:
                     client.unsaved = deque()
                 clients.append(client)
 
-        wanted = [session for session in sessions for _ in range(session[2])]
-        async with asyncio.timeout(JOIN_TIMEOUT), asyncio.TaskGroup() as joins:
-            for session in wanted:
-                joins.create_task(join(session))
+        first = [session for session in sessions if session[2]] if one_first else []
+        others = [one for one in sessions for _ in range(one[2] - (one_first and one[2] > 0))]
+        async with asyncio.timeout(JOIN_TIMEOUT):
+            for wanted in (first, others):
+                async with asyncio.TaskGroup() as joins:
+                    for session in wanted:
+                        joins.create_task(join(session))
         return {"seconds": now() - started, "joins": Histogram.of(durations).pairs()}
 
     async def _connect(
@@ -288,11 +297,13 @@ class Generator:
             while True:
                 dialect, author = old.dialect, old.author
                 client = Client(old.address, dialect, author, self._ledger, old.session)
-                with suppress(OSError):
+                with suppress(OSError):  # a time-out is one
                     await self._start(client, target, 0, index)
-                    await client.synced
+                    async with asyncio.timeout(GIVE_UP):
+                        await client.synced
                     clients[index] = client
                     return now()
+                client.abort()
                 await asyncio.sleep(self._random.uniform(0.5, 1.5) * retry)
 
         async with asyncio.timeout(timeout):
@@ -302,6 +313,11 @@ class Generator:
     async def closed(self, group: str) -> list[str]:
         """Why clients are gone that should not be."""
         return [c.why_closed for c in self._groups[group] if c.state is State.CLOSED]
+
+    async def close_all(self) -> None:
+        """Leave everywhere."""
+        for group in list(self._groups):
+            await self.close(group)
 
     async def close(self, group: str) -> None:
         """Leave."""

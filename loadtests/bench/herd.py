@@ -96,10 +96,15 @@ class Herd:
         else:
             for index, session in enumerate(sessions):
                 shares[index % self._count].append(session)
-        answers = await asyncio.gather(
+        spread = len(sessions) < self._count and arguments.get("one_first", True)
+        answers = []
+        if spread:  # whoever opens a session comes first
+            answers.append(await self.call(0, "open", group=group, sessions=shares[0], **arguments))
+        answers += await asyncio.gather(
             *(
                 self.call(index, "open", group=group, sessions=share, **arguments)
                 for index, share in enumerate(shares)
+                if index or not spread
             )
         )
         joins = sum((Histogram.read(answer["joins"]) for answer in answers), Histogram())

@@ -5,8 +5,8 @@ import os
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from loadtests.bench.documents import large_document
 from loadtests.bench.herd import Herd
 from loadtests.bench.peers import PEERS
 from loadtests.bench.scenarios import Scenario
-from loadtests.bench.server import Place
+from loadtests.bench.server import Place, Server
 from loadtests.bench.trial import Trial
 
 
@@ -46,53 +46,63 @@ Keep = Callable[[dict[str, Any]], None]
 async def run(plan: Plan, say: Say, keep: Keep) -> None:
     """Every scenario on every peer, `repeats` times; peers alternate, in an order that rotates.
 
-    `keep` gets each result at once, so that an interrupted run has those it made.
+    Each run has a fresh server; small ones, which only judge correctness, share it. `keep` gets
+    each result at once, so that an interrupted run has those it made.
     """
     scenarios = catalogue(plan.small, plan.connections)
     document = large_document(plan.document, plan.cache, plan.small)
+    together = [plan.scenarios] if plan.small else [[name] for name in plan.scenarios]
     for repeat in range(plan.repeats):
-        for name in plan.scenarios:
-            scenario = scenarios[name]
-            turn = repeat % len(plan.peers)
+        turn = repeat % len(plan.peers)
+        for names in together:
             for peer in (*plan.peers[turn:], *plan.peers[:turn]):
-                result = await _trial(plan, scenario, peer, document)
-                if result is None:
-                    continue
-                result |= {"scenario": name, "peer": peer, "repeat": repeat}
-                keep(result)
-                say(f"{repeat + 1}/{plan.repeats} {name:20} {peer:20} {_shown(result)}")
+                async with _served(plan, peer) as (server, herd):
+                    for name in names:
+                        scenario = scenarios[name]
+                        if not set(server.dialects) & set(scenario.dialects):
+                            continue
+                        result = await _measure(plan, scenario, server, herd, document)
+                        result |= {"scenario": name, "peer": peer, "repeat": repeat}
+                        keep(result)
+                        say(f"{repeat + 1}/{plan.repeats} {name:20} {peer:20} {_shown(result)}")
 
 
-async def _trial(
-    plan: Plan, scenario: Scenario, peer: str, document: bytes
-) -> dict[str, Any] | None:
-    """One run on a fresh server; None if the two don't go together."""
-    began = time.perf_counter()
+@asynccontextmanager
+async def _served(plan: Plan, peer: str) -> AsyncIterator[tuple[Server, Herd]]:
+    """A server, not started yet, and generators; both end."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyceum-bench-")))
-        server = await stack.enter_async_context(
-            PEERS[peer](Place(peer, folder, plan.server_core, plan.cache))
-        )
-        if not set(server.dialects) & set(scenario.dialects):
-            return None
+        place = Place(peer, folder, plan.server_core, plan.cache)
+        server = await stack.enter_async_context(PEERS[peer](place))
         stack.push_async_callback(server.stop)
         herd = Herd(folder, plan.generators, list(plan.generator_cores))
-        await stack.enter_async_context(herd)
-        trial = Trial(server, herd, plan.seconds, plan.small, document, [os.getpid()])
-        result: dict[str, Any] = {"measures": {}, "error": None, "start_seconds": 0.0}
-        try:
-            async with asyncio.timeout(LONGEST):
-                result["start_seconds"] = await server.start()
-                result["measures"] = await scenario.run(trial)
-        except Exception as error:
-            result["error"] = _first_line(error)
-            result["trace"] = traceback.format_exc(limit=-6)
-            result["log"] = server.log_end()
-        return result | {
-            "limited": trial.limited,
-            "others_cpu": max((usage.others_cpu for usage in trial.usages), default=0.0),
-            "seconds": time.perf_counter() - began,
-        }
+        yield server, await stack.enter_async_context(herd)
+
+
+async def _measure(
+    plan: Plan, scenario: Scenario, server: Server, herd: Herd, document: bytes
+) -> dict[str, Any]:
+    """One run."""
+    began = time.perf_counter()
+    trial = Trial(
+        server, herd, plan.seconds, plan.small, document, scenario.name, [os.getpid()]
+    )  # fmt: skip
+    result: dict[str, Any] = {"measures": {}, "error": None}
+    try:
+        async with asyncio.timeout(LONGEST):
+            if not server.running:
+                await server.start()
+            result["measures"] = await scenario.run(trial)
+            await herd.all("close_all")
+    except Exception as error:
+        result["error"] = _first_line(error)
+        result["trace"] = traceback.format_exc(limit=-6)
+        result["log"] = server.log_end()
+    return result | {
+        "limited": trial.limited,
+        "others_cpu": max((usage.others_cpu for usage in trial.usages), default=0.0),
+        "seconds": time.perf_counter() - began,
+    }
 
 
 def _first_line(error: BaseException) -> str:

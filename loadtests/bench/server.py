@@ -50,6 +50,11 @@ class Server:
         assert self.process is not None
         return [self.process.pid, *self.beside]
 
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.returncode is None
+
     def target(self, dialect: str | None = None) -> dict[str, Any]:
         """What `Generator.open` needs; without a dialect, the server's own."""
         dialect = dialect or next(iter(self.dialects))
@@ -94,7 +99,7 @@ class Server:
     async def stop(self) -> None:
         """End it, gently if it does that in time."""
         process = self.process
-        if process is None or process.returncode is not None:
+        if process is None or not self.running:
             return
         process.send_signal(signal.SIGTERM)
         try:

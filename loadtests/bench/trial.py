@@ -51,6 +51,7 @@ class Trial:
     seconds: float
     small: bool
     document: bytes
+    name: str  # of the scenario; names of sessions begin with it
     own: list[int]  # our own processes, besides the generators
     limited: bool = False  # whether the generator was the limit
     usages: list[Usage] = field(default_factory=list)
@@ -63,7 +64,7 @@ class Trial:
         made = []
         for _ in range(how_many):
             number = next(self._names)
-            self._sessions[number] = f"bench-{number}"
+            self._sessions[number] = f"{self.name}-{number}"
             made.append((self._sessions[number], number, clients))
         return made
 

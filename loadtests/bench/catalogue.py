@@ -68,7 +68,13 @@ def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scena
         Scenario(
             "slow-reader",
             "5 of 25 stop reading while 20 paste 1 MB/s",
-            partial(slow_reader, clients=size(20, 5), slow=size(5, 2), rate=size(500, 100)),
+            partial(
+                slow_reader,
+                clients=size(20, 5),
+                slow=size(5, 2),
+                rate=size(500, 100),
+                paste=size(2_000, 40_000),
+            ),
         ),
         Scenario(
             "saved",

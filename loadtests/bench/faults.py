@@ -8,7 +8,6 @@ from loadtests.bench.trial import Lost, Trial
 
 RETRY = 0.1  # seconds between a client's attempts, on average
 SLOW_BUFFER = 4096  # bytes that the kernel keeps for a slow reader
-PASTE = 2000  # characters of each edit under a slow reader, so that buffers fill up
 
 
 async def comeback(trial: Trial, sessions: int, clients: int) -> Measures:
@@ -34,8 +33,8 @@ async def comeback(trial: Trial, sessions: int, clients: int) -> Measures:
     }
 
 
-async def slow_reader(trial: Trial, clients: int, slow: int, rate: float) -> Measures:
-    """Some of a session stop reading while others paste; then they read again."""
+async def slow_reader(trial: Trial, clients: int, slow: int, rate: float, paste: int) -> Measures:
+    """Some of a session stop reading while others paste so many characters; then they go on."""
     wanted = trial.sessions(1, clients)
     sluggish = [(wanted[0][0], wanted[0][1], slow)]
     await trial.herd.open("all", wanted, target=trial.server.target())
@@ -43,10 +42,10 @@ async def slow_reader(trial: Trial, clients: int, slow: int, rate: float) -> Mea
         "slow", sluggish, target=trial.server.target(), receive_buffer=SLOW_BUFFER
     )
     await trial.herd.call(0, "sample", group="slow", budget=rate * slow, rate=rate)
-    first, grown = await _paste(trial, wanted, rate)
+    first, grown = await _paste(trial, wanted, rate, paste)
     await trial.settle("slow")
     await trial.herd.call(0, "pause", group="slow")
-    second, grown_more = await _paste(trial, wanted, rate)
+    second, grown_more = await _paste(trial, wanted, rate, paste)
     await trial.herd.call(0, "resume", group="slow")
     caught_up, _ = await trial.settle("slow")
     edits = await trial.check_documents(wanted)
@@ -60,12 +59,12 @@ async def slow_reader(trial: Trial, clients: int, slow: int, rate: float) -> Mea
 
 
 async def _paste(
-    trial: Trial, sessions: list[tuple[str, int, int]], rate: float
+    trial: Trial, sessions: list[tuple[str, int, int]], rate: float, paste: int
 ) -> tuple[float, int]:
     """p99 of those who read, and what the server grew by."""
     before = await trial.memory()
     async with trial.measured():
-        typed = await trial.type("all", sessions, rate, trial.seconds, PASTE)
+        typed = await trial.type("all", sessions, rate, trial.seconds, paste)
     trial.judge(typed)
     await trial.settle("all")
     latencies, _ = await trial.collect("all")

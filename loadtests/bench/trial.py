@@ -91,9 +91,9 @@ class Trial:
     async def memory(self) -> int:
         """Bytes of the server's processes: the least of some looks, as garbage comes and goes."""
         looks = []
-        for _ in range(5):
+        for _ in range(1 if self.small else 5):
             looks.append(await asyncio.to_thread(processes.memory, self.server.roots))
-            await asyncio.sleep(0.2)
+            await self.rest(0.2)
         return min(looks)
 
     async def type(
@@ -140,8 +140,8 @@ class Trial:
             self.limited = True
 
     async def rest(self, seconds: float) -> None:
-        """Let time pass."""
-        await asyncio.sleep(seconds)
+        """Let time pass, unless only correctness matters."""
+        await asyncio.sleep(0.0 if self.small else seconds)
 
     async def still_open(self, group: str) -> None:
         """Raises Lost unless all clients are still connected."""

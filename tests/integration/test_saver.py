@@ -1,25 +1,21 @@
 """The saver and a real database: acknowledged once, only when committed, in spite of failures."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import cast
 
 import pytest
 import pytest_asyncio
-from pycrdt import Doc, Text
 
 from server import telemetry
-from server.errors import LyceumError
-from server.ids import DocumentId, Seq
+from server.ids import DocumentId
 from server.persistence.database import connect
 from server.persistence.types import Connection
 from server.sessions import saver as saver_module
-from server.sessions.participant import Participant
 from server.sessions.saver import Saver
 from tests.support.journal import create_documents, rows, wait_blocked
 from tests.support.proxy import Proxy
+from tests.support.savers import Author, Journalled, sessions_named, text_of, typing
 from tests.support.waiting import eventually
 
 # A commit that waits at its very end, when all its rows are written, for an advisory lock.
@@ -33,57 +29,6 @@ REFUSE_POISON = """
 alter table document_updates add constraint no_poison check (payload <> 'poison') not valid
 """
 BATCHES = "select sum(last_batch) from journal_writers"
-
-
-class Author:
-    """Somebody who is owed acknowledgements, and counts them."""
-
-    def __init__(self) -> None:
-        self.acknowledged = 0
-
-    def acknowledge(self, count: int) -> None:
-        self.acknowledged += count
-
-    def owed(self, count: int = 1) -> "Counter[Participant]":
-        return Counter({self.participant: count})
-
-    @property
-    def participant(self) -> Participant:
-        return cast(Participant, self)
-
-
-class Journalled:
-    """A session, as far as the saver knows one."""
-
-    def __init__(self, document_id: DocumentId) -> None:
-        self.document_id = document_id
-        self.seqs: list[Seq | None] = []
-        self.errors: list[str] = []
-
-    def committed(self, seq: Seq | None) -> None:
-        self.seqs.append(seq)
-
-    def failed(self, error: LyceumError) -> None:
-        self.errors.append(str(error))
-
-
-def typing(count: int) -> list[bytes]:
-    """The updates of somebody who types so many characters."""
-    doc, updates = Doc(), []
-    doc["text"] = text = Text()
-    for number in range(count):
-        before = doc.get_state()
-        text += f"{number % 10}"
-        updates.append(doc.get_update(before))
-    return updates
-
-
-async def text_of(connection: Connection, session: Journalled) -> str:
-    """What the journal of a document holds."""
-    doc = Doc()
-    for _, payload in await rows(connection, session.document_id):
-        doc.apply_update(payload)
-    return str(doc.get("text", type=Text))
 
 
 @pytest.fixture(autouse=True)
@@ -122,10 +67,6 @@ async def run(saver: Saver) -> AsyncIterator[Callable[[], "asyncio.Task[None]"]]
 
 
 Run = Callable[[], "asyncio.Task[None]"]
-
-
-async def sessions_named(connection: Connection, *names: str) -> list[Journalled]:
-    return [Journalled(document_id) for document_id in await create_documents(connection, *names)]
 
 
 async def test_saves_and_acknowledges(connection: Connection, saver: Saver, run: Run) -> None:

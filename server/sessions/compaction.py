@@ -1,8 +1,7 @@
 """Compacts a document: a snapshot and the updates after it become one snapshot.
 
-Large ones are compacted in a process of their own, which also lets go of deleted content: pycrdt
-holds the interpreter and with it the event loop, and its collector may crash on what a hostile
-client wrote. Run as a program, this module reads parts, each headed by its length, from standard
+Large ones are compacted in a process of their own, since pycrdt holds the interpreter and with it
+the event loop. Run as a program, this module reads parts, each headed by its length, from standard
 input and writes the snapshot to standard output; no output means a damaged document.
 """
 
@@ -12,11 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-import structlog
-
 from server.sessions.document import Document
-
-log = structlog.get_logger()
 
 LARGE = 256 * 2**10  # bytes; below, a process costs more than the work
 LENGTH = struct.Struct("<Q")
@@ -26,7 +21,7 @@ TIMEOUT = 120.0  # seconds
 async def compact(parts: Sequence[bytes]) -> bytes | None:
     """The document that these parts make as one update; None if some of them can't be integrated.
 
-    Raises TimeoutError if that takes too long.
+    Raises OSError if the process for a large document fails, TimeoutError if it takes too long.
     """
     if sum(map(len, parts)) < LARGE:
         return _compact(parts)
@@ -45,13 +40,12 @@ async def compact(parts: Sequence[bytes]) -> bytes | None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        log.error("compacting process failed; deleted content is kept", code=process.returncode)
-        return _compact(parts)
+        raise OSError(f"the compacting process ended with {process.returncode}")
     return output or None
 
 
-def _compact(parts: Sequence[bytes], collect: bool = False) -> bytes | None:
-    document = Document.load(parts, collect=collect)
+def _compact(parts: Sequence[bytes]) -> bytes | None:
+    document = Document.load(parts)
     return None if document.damaged else document.encode()
 
 
@@ -70,4 +64,4 @@ def _unpacked(packed: bytes) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(_compact(_unpacked(sys.stdin.buffer.read()), collect=True) or b"")
+    sys.stdout.buffer.write(_compact(_unpacked(sys.stdin.buffer.read())) or b"")

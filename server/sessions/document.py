@@ -53,16 +53,12 @@ class Document:
 
     pending_bytes: how much may wait for what it builds on; 0 lifts the bound. Past it an update
     that would wait is refused as a bad one is; what is stored already is never refused for it.
-    collect: let go of deleted content. pycrdt's collector can be made to read freed memory by
-    updates that lie about their parents, and takes the process with it, so a document that
-    everybody may write to keeps what was deleted; compaction collects, in a process of its own.
     """
 
     __slots__ = (
         "_applied_bytes",
         "_applied_since",
         "_checkpoint",
-        "_collect",
         "_doc",
         "_known_rests",
         "_pending_bytes",
@@ -72,9 +68,8 @@ class Document:
         "damaged",
     )
 
-    def __init__(self, pending_bytes: int = 0, collect: bool = False) -> None:
-        self._collect = collect
-        self._doc = self._new()
+    def __init__(self, pending_bytes: int = 0) -> None:
+        self._doc: YDoc = Doc()
         self._state = self._doc.get_state()
         self._received: list[Received] = []
         self._waiting = EMPTY  # received, but building on what was not received yet
@@ -86,19 +81,14 @@ class Document:
         self._applied_bytes = 0
         self.damaged = False  # something that was stored could not be integrated
 
-    def _new(self) -> YDoc:
-        return Doc(skip_gc=not self._collect)
-
     @classmethod
-    def load(
-        cls, stored: Sequence[bytes], pending_bytes: int = 0, collect: bool = False
-    ) -> "Document":
+    def load(cls, stored: Sequence[bytes], pending_bytes: int = 0) -> "Document":
         """The document that a snapshot and the updates after it make.
 
         A stored update that can't be integrated is left out, as it was when it was received, and
         `damaged` says so: such a document is never compacted.
         """
-        document = cls(collect=collect)
+        document = cls()
         for update in stored:
             try:
                 document.receive(update, None)
@@ -205,12 +195,12 @@ class Document:
 
     def _restore(self) -> None:
         """The document as after the last update that was good, without what waits."""
-        doc = self._new()
+        doc: YDoc = Doc()
         try:
             for update in (self._checkpoint, *self._applied_since):
                 doc.apply_update(update)
             self._take_checkpoint(doc)
-            self._doc = self._new()
+            self._doc = Doc()
             self._doc.apply_update(self._checkpoint)
         except BaseException as error:
             _reraise_unless_pycrdt(error)

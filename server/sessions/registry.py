@@ -30,6 +30,7 @@ OPEN_TIMEOUT = 10.0  # seconds that a join waits for a database that is away
 MAX_IDLE = 1_000  # sessions kept in memory with nobody in them
 COMPACT_AT = 500  # journal rows behind the newest snapshot; longer tails open slowly
 COMPACT_WHEN_LEFT = 50
+COMPACT_BYTES = 8 * 2**20  # so do those of large pastes
 COMPACTORS = 2  # at work at the same time
 MAX_NAME = 255
 FORBIDDEN = ("Cc", "Cs")  # control characters and lone surrogates
@@ -149,12 +150,14 @@ class Registry:
     def _compact_at(self, session: Session, rows: int) -> None:
         if self._saver.failing or session in self._compacting:
             return
-        if session.seq - session.snapshot_seq >= rows:
+        long = session.seq - session.snapshot_seq >= rows
+        if long or session.tail_bytes >= COMPACT_BYTES:
             self._compacting.add(session)
             self._start(self._compact, session)
 
     async def _compact(self, session: Session) -> None:
         """Write a snapshot of what the database holds: others may have written to it as well."""
+        tail_bytes = session.tail_bytes
         try:
             async with self._compactors:
                 async with self._database.acquire() as connection:
@@ -162,12 +165,14 @@ class Registry:
                 snapshot = await compact(stored.parts)
             if snapshot is None:
                 session.snapshot_seq = session.seq  # damaged: what was left out must stay
+                session.tail_bytes = 0
                 return
             async with self._database.acquire() as connection:
                 await documents.save_snapshot(
                     connection, stored.document_id, stored.seq, snapshot, self._history
                 )
             session.snapshot_seq = stored.seq
+            session.tail_bytes -= tail_bytes
             telemetry.compactions.inc()
         except (*PASSING, DocumentDamaged) as error:
             telemetry.compaction_failures.inc()

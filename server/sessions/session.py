@@ -42,7 +42,8 @@ class Session:
     """What is live of one document.
 
     seq: of the newest journal row that the document holds. snapshot_seq: what the newest snapshot
-    covers. missed: called when others wrote to the journal. broken: it takes nobody any more.
+    covers. tail_bytes: what was received since. missed: called when others wrote to the journal.
+    broken: it takes nobody any more.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Session:
         self.document = document
         self.seq = Seq(0)
         self.snapshot_seq = Seq(0)
+        self.tail_bytes = 0
         self.broken = False
         self.idle_since = time.monotonic()
         self.awareness = AwarenessStates()
@@ -225,6 +227,7 @@ class Session:
                 owed.pop(author, None)
                 author.close(ProtocolError("This update can't be applied to the document."))
         if integrated.update != EMPTY:
+            self.tail_bytes += len(integrated.update)
             self._saver.save(self, integrated.update, owed)
             self._deliver(integrated)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)

@@ -105,13 +105,12 @@ async def test_a_quick_return_sees_and_is_seen(
     )
     await returning.wait_awareness(count=len(others))
     for _ in range(3):
-        before = len(await returning.events())
-        gone = asyncio.gather(
+        await returning.terminate()
+        await returning.disconnect()  # so that all see it gone before it is back
+        await asyncio.gather(
             *(other.wait_awareness(absent={"name": "returning"}, timeout=SOON) for other in others)
         )
-        await returning.terminate()
-        await gone
-        await returning.wait_event("socket-open", after=before)
+        await returning.connect()
         await asyncio.gather(
             returning.wait_awareness(ids=[other.client_id for other in others], timeout=SOON),
             *(other.wait_awareness(match={"name": "returning"}, timeout=SOON) for other in others),
@@ -121,6 +120,16 @@ async def test_a_quick_return_sees_and_is_seen(
             *(other.wait_awareness(match={"cursor": 1, "name": "returning"}) for other in others)
         )
         await returning.set_awareness({"name": "returning"})
+
+    before = len(await returning.events())
+    await returning.terminate()  # and now it comes back by itself
+    await returning.wait_event("socket-close", after=before)
+    await returning.wait_event("socket-open", after=before)
+    await returning.wait_awareness(ids=[other.client_id for other in others], timeout=SOON)
+    await returning.set_awareness_field("cursor", 2)
+    await asyncio.gather(
+        *(other.wait_awareness(match={"cursor": 2}, timeout=SOON) for other in others)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)

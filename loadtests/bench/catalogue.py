@@ -73,7 +73,7 @@ def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scena
                 clients=size(20, 5),
                 slow=size(5, 2),
                 rate=size(500, 100),
-                paste=size(2_000, 40_000),
+                paste=size(2_000, 160_000),
             ),
         ),
         Scenario(

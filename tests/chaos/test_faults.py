@@ -6,6 +6,7 @@ the database, once, and who can know that it is saved knows it (`Typists.check`)
 
 import asyncio
 import random
+import resource
 import signal
 import time
 from pathlib import Path
@@ -188,6 +189,23 @@ async def test_the_disk_is_full(
             await eventually(lambda: victim.status("/readyz"), 30, "readiness")
             await typists.more_acknowledged()
             await typists.check(url)
+
+
+async def test_the_log_takes_nothing(victim: Victim, proxy: Proxy, driver: Driver) -> None:
+    """A log that can't be written, as on a full disk, ends neither the server nor the saving."""
+    await victim.start()
+    typists = await Typists.start(driver, victim.ws, EVERYBODY)
+    await typists.until_acknowledged(10)
+    size = victim.log_path.stat().st_size
+    resource.prlimit(victim.pid, resource.RLIMIT_FSIZE, (size, size))
+    proxy.shut()
+    await eventually(lambda: not_ready(victim, why="the database does not save"))
+    await proxy.open()
+    await eventually(lambda: victim.status("/readyz"))
+    await typists.more_acknowledged()
+    await typists.check(await victim.database_url())
+    assert victim.log_path.stat().st_size == size
+    assert await victim.stop() == 0
 
 
 async def test_the_queue_is_full(victim: Victim, proxy: Proxy, driver: Driver) -> None:

@@ -26,6 +26,11 @@ from tests.support.waiting import eventually
 SEED = os.environ.get("LYCEUM_CHAOS_SEED") or str(random.randrange(10**9))
 ROUNDS = int(os.environ.get("LYCEUM_CHAOS_ROUNDS") or 32)
 VICTIMS = ("server", "postmaster", "backend", "both")
+COMPACTING: dict[str, dict[str, float]] = {
+    "": {},
+    "inside": COMPACT_ALWAYS,
+    "apart": {**COMPACT_ALWAYS, "server.sessions.compaction.LARGE": 0},  # in a process of its own
+}
 AFTERWARDS = ("", "", "start-up", "recovery", "again")
 
 
@@ -33,6 +38,7 @@ AFTERWARDS = ("", "", "start-up", "recovery", "again")
 class Plan:
     """What happens in a round.
 
+    compacting: where documents are compacted all the time, if they are.
     afterwards: what else dies: the server while it starts up, Postgres while it recovers, or both
     right after they were up again. survive: the clients live on and come back.
     """
@@ -41,7 +47,7 @@ class Plan:
     victim: str
     afterwards: str
     survive: bool
-    compacting: bool
+    compacting: str
     linger: str
     history: str
     clients: tuple[tuple[Kind, str], ...]
@@ -63,7 +69,7 @@ class Plan:
             victim=VICTIMS[number % len(VICTIMS)],
             afterwards=rng.choice(AFTERWARDS),
             survive=number // len(VICTIMS) % 3 == 2,
-            compacting=rng.random() < 0.6,
+            compacting=rng.choice(("", "inside", "inside", "apart")),
             linger=rng.choice(("0", "30")),
             history=rng.choice(("0", "86400")),
             clients=tuple((kind, rng.choice(sessions)) for kind in kinds),
@@ -92,7 +98,7 @@ async def test_what_was_acknowledged_survives(victim: Victim, driver: Driver, nu
     plan = Plan.drawn(number)
     print(f"LYCEUM_CHAOS_SEED={SEED}", plan)  # noqa: T201 - shown when the round fails
     await victim.kill()
-    victim.constants = COMPACT_ALWAYS if plan.compacting else {}
+    victim.constants = COMPACTING[plan.compacting]
     victim.settings = {"LYCEUM_LINGER_SECONDS": plan.linger, "LYCEUM_HISTORY_SECONDS": plan.history}
     await victim.start()
     typists = await Typists.start(

@@ -13,6 +13,8 @@ from loadtests.bench.catalogue import catalogue
 from loadtests.bench.machine import machine, raise_file_limit
 from loadtests.bench.peers import PEERS
 from loadtests.bench.processes import pin
+from loadtests.bench.report import write_report
+from loadtests.bench.results import Results
 from loadtests.bench.runner import Plan, run
 
 
@@ -113,3 +115,23 @@ def run_command(
         sys.exit(130)
     if any(result["error"] for result in results["runs"]):
         sys.exit(1)
+
+
+@main.command()
+@click.argument(
+    "results",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("docs/benchmarks.md"),
+    help="The page; charts go into a folder of its name.",
+)
+def report(results: tuple[Path, ...], out: Path) -> None:
+    """Write the page about one or more files of results of the same machine."""
+    write_report(Results.read(*results), out)
+    click.echo(f"wrote {out}")

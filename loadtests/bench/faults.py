@@ -22,13 +22,15 @@ async def comeback(trial: Trial, sessions: int, clients: int) -> Measures:
     killed = time.perf_counter()
     await trial.server.kill()
     started = await trial.server.start(ready=False)
-    answers = await returning
+    async with trial.measured() as usage:
+        answers = await returning
     first, last = min(one["first"] for one in answers), max(one["last"] for one in answers)
     edits = await trial.check_documents(wanted, patience=30.0)
     return {
         "back_ms": (last - killed) * MS,
         "first_back_ms": (first - killed) * MS,
         "restart_ms": started * MS,
+        "cpu": usage.server_cpu,
         "edits": edits,
     }
 

@@ -27,6 +27,7 @@ from loadtests.bench.updates import Author
 from server.sessions.access import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
+TURN = 0.001  # seconds between looks at what is due: less would spin and starve receivers
 GIVE_UP = 30.0  # seconds after which a client tries another socket, as y-websocket's does
 PER_ADDRESS = 20_000  # sockets from one loopback address, which has 28,000 ports
 MIXED = 0x9E3779B1  # odd: spreads client ids over 32 bits, each once
@@ -128,9 +129,11 @@ class Generator:
     async def sample(self, group: str, budget: float, rate: float) -> None:
         """Look up every marker at as many receivers as a budget of markers a second allows.
 
-        rate: edits a second in each session. All clients of the group begin anew.
+        rate: edits a second in each session. Once chosen, a group's receivers stay the same.
         """
         clients = self._groups[group]
+        if any(client.latencies is not None for client in clients):
+            return
         sampled = set(
             self._random.sample(range(len(clients)), min(len(clients), int(budget / rate) or 1))
         )
@@ -168,7 +171,7 @@ class Generator:
             for index in range(done, min(total, int(passed * rate) + 1)):
                 act(index)
                 done = index + 1
-            await asyncio.sleep(max(0.0, began + done / rate - now()))
+            await asyncio.sleep(max(TURN, began + done / rate - now()))
         took = now() - began
         return {
             "range": (start, start + done),

@@ -1,7 +1,7 @@
 """The scenarios about presence: connections that idle, and cursors that move."""
 
 from loadtests.bench.scenarios import MS, Measures
-from loadtests.bench.trial import Lost, Trial
+from loadtests.bench.trial import FULL, Lost, Trial
 
 KIB = 1024.0
 RENEWED_EVERY = 15.0  # seconds, as clients do
@@ -49,6 +49,7 @@ async def cursors(trial: Trial, clients: int, rate: float) -> Measures:
             seconds=trial.seconds,
             sampled=SAMPLED_CURSORS,
         )
+    trial.limited = moved["monitor"]["cpu"] > FULL
     turns = int(rate * clients * trial.seconds) // clients
     lacking = await trial.herd.call(0, "cursors_settle", group="all", turns=turns)
     await trial.still_open("all")

@@ -66,12 +66,12 @@ clean: ## Remove what was installed and built; data in .lyceum stays
 
 $(STAMPS)/python: requirements.lock pyproject.toml
 	@.ci/venv $(PYTHON)
-	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/dev: $(STAMPS)/python requirements-dev.lock
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 $(STAMPS)/load: $(STAMPS)/dev requirements-load.lock

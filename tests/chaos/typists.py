@@ -77,6 +77,15 @@ class Typists:
         before = sum(len(lines) for lines in (await self.acknowledged()).values())
         await self.until_acknowledged(before + count)
 
+    async def until_unacknowledged(self) -> None:
+        """Wait until each that would be told is owed an acknowledgement."""
+
+        async def all_owed() -> bool:
+            lines = [await client.lines() for client in self.clients if client.kind != "yws"]
+            return all(len(each.acked) < len(each.sent) for each in lines)
+
+        await eventually(all_owed, 15, "lines without an acknowledgement")
+
     async def until_disconnected(self) -> None:
         """Wait until all sockets have ended, so that no acknowledgement is on its way."""
 

@@ -22,6 +22,7 @@ from server.persistence.database import Database, connect, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
 from server.sessions.access import Access
+from server.sessions.commands import Commands
 from server.sessions.hub import Hub
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
@@ -65,9 +66,15 @@ async def serve(config: Config) -> int:
         stack.push_async_callback(database.close)
         saver = Saver(database.connect, config.limits.journal_queue_bytes)
         registry = Registry(
-            database, saver, config.limits, config.linger_seconds, config.history_seconds
+            database,
+            saver,
+            config.limits,
+            config.linger_seconds,
+            config.history_seconds,
+            creates=config.sessions == "open",
         )
-        hub = Hub(registry, Access.of(config), config.limits, lambda: saver.full)
+        commands = Commands()
+        hub = Hub(registry, Access.of(config), config.limits, lambda: saver.full, commands.received)
         health = Health(database, lambda: saver.failing)
         web = _Uvicorn(
             uvicorn.Config(
@@ -84,6 +91,7 @@ async def serve(config: Config) -> int:
         running = [
             asyncio.create_task(saver.run(), name="saver"),
             asyncio.create_task(hub.run(), name="hub"),
+            asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(health.run(), name="health"),
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),
         ]

@@ -120,17 +120,23 @@ def db_url() -> None:
 @click.option(
     "--role",
     type=click.Choice([role.name.lower() for role in Role]),
-    default="editor",
-    show_default=True,
-    help="Role in these sessions.",
+    help="Role in these sessions [editor].",
 )
 @click.option("--ttl", type=click.IntRange(1), default=3600, show_default=True, help="Seconds.")
-def token(user: str, name: str | None, sessions: tuple[str, ...], role: str, ttl: int) -> None:
-    """Print a token signed with LYCEUM_AUTH_SECRET; without --session it is for all of them."""
+def token(
+    user: str, name: str | None, sessions: tuple[str, ...], role: str | None, ttl: int
+) -> None:
+    """Print a token signed with LYCEUM_AUTH_SECRET.
+
+    Without --session it is for all sessions; without --role as well, each session's own
+    permissions decide what its user is there.
+    """
     config = _config()
     if config.auth_secret is None:
         _fail("LYCEUM_AUTH_SECRET is not set; `openssl rand -hex 32` makes one")
-    grants = {session: Role.named(role) for session in sessions or ("*",)}
+    grants: dict[str, Role] | None = None
+    if sessions or role:
+        grants = {session: Role.named(role or "editor") for session in sessions or ("*",)}
     click.echo(make_token(config.auth_secret, user, name, grants, ttl))
 
 

@@ -11,6 +11,7 @@ from server.errors import ConfigError
 
 Guests = Literal["editor", "viewer", "off"]
 LogFormat = Literal["console", "json"]
+Sessions = Literal["open", "created"]
 T = TypeVar("T")
 
 
@@ -18,15 +19,16 @@ T = TypeVar("T")
 class Limits:
     """Bounds on what clients may make the server hold; 0 lifts one.
 
-    message_bytes: one WebSocket message. document_bytes: updates of one document that wait for
-    what they build on. awareness_bytes: one participant's presence state. outbox_bytes: what
-    one socket may be owed before its updates give way to one diff. journal_queue_bytes: updates
-    that wait to be saved, over all documents; past it writers are sent away until it drains.
-    joins_per_socket: documents open on one Hocuspocus socket. unauthenticated_bytes: what one
-    join may send before it is let in.
+    message_bytes: one WebSocket message. document_bytes: one document as it is stored.
+    pending_bytes: updates of one document that wait for what they build on. awareness_bytes: one
+    participant's presence state. outbox_bytes: what one socket may be owed before its updates
+    give way to one diff. journal_queue_bytes: updates that wait to be saved, over all documents;
+    past it writers are sent away until it drains. documents_per_socket: documents open on one
+    Hocuspocus socket. waiting_bytes: what one join may send before it is let in.
     """
 
     message_bytes: int = 16 * 2**20
+    document_bytes: int = 64 * 2**20
     pending_bytes: int = 16 * 2**20
     awareness_bytes: int = 64 * 2**10
     outbox_bytes: int = 1 * 2**20
@@ -45,6 +47,7 @@ class Config:
     data_dir: Path = Path(".lyceum")
     auth_secret: str | None = None
     guests: Guests = "editor"
+    sessions: Sessions = "open"
     log_format: LogFormat = "console"
     linger_seconds: float = 30.0
     history_seconds: float = 86_400.0
@@ -76,6 +79,7 @@ class Config:
             data_dir=Path(read.text("LYCEUM_DATA_DIR") or cls.data_dir).absolute(),
             auth_secret=read.parsed("LYCEUM_AUTH_SECRET", None, _secret),
             guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
+            sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, _sessions),
             log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
             linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
             history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
@@ -155,6 +159,14 @@ def _guests(value: str) -> Guests:
     if value == "off":
         return "off"
     raise ValueError("allowed are editor, viewer and off")
+
+
+def _sessions(value: str) -> Sessions:
+    if value == "open":
+        return "open"
+    if value == "created":
+        return "created"
+    raise ValueError("allowed are open (a join makes the session) and created (only over REST)")
 
 
 def _log_format(value: str) -> LogFormat:

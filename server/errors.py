@@ -6,12 +6,21 @@ LyceumError
 │   └── DatabaseError
 ├── ProtocolError         bytes that no well-behaved client sends
 │   └── MessageTooBig
-├── BadName
+├── BadRequest            the request itself is wrong
+│   └── BadName
 ├── Unauthorized
 ├── Forbidden
+├── NotFound
+│   └── Gone
+├── Conflict
+│   └── Closed
+├── DocumentFull
+├── TooFast
 ├── Unavailable           passing: the client should try again
 │   ├── Draining
-│   └── Overloaded
+│   ├── Overloaded
+│   ├── SessionFull
+│   └── RoleChanged
 └── DocumentDamaged
 
 y-websocket clients take 4400–4499 as lasting and try again after all other codes; Hocuspocus
@@ -55,11 +64,15 @@ class MessageTooBig(ProtocolError):
     http_status = 413
 
 
-class BadName(LyceumError):
-    """A session's name has 1 to 255 characters and no control characters."""
+class BadRequest(LyceumError):
+    """This can't be done as it was asked."""
 
     close_code = 4400
     http_status = 400
+
+
+class BadName(BadRequest):
+    """A session's name has 1 to 255 characters and no control characters."""
 
 
 class Unauthorized(LyceumError):
@@ -74,6 +87,54 @@ class Forbidden(LyceumError):
 
     close_code = 4403
     http_status = 403
+
+
+class NotFound(LyceumError):
+    """There is no such session."""
+
+    close_code = 4404
+    http_status = 404
+
+
+class Gone(NotFound):
+    """This session was deleted."""
+
+    close_code = 4410
+    http_status = 410
+
+
+class Conflict(LyceumError):
+    """This does not fit what is there already."""
+
+    close_code = 4409
+    http_status = 409
+
+
+class Closed(Conflict):
+    """This session is closed to writing."""
+
+    close_code = 4403
+
+
+class DocumentFull(LyceumError):
+    """The document has reached its largest size; delete something, then reload."""
+
+    close_code = 4413
+    http_status = 413
+
+
+class TooFast(LyceumError):
+    """Too much at once; wait a little.
+
+    retry_after: seconds.
+    """
+
+    close_code = 1008
+    http_status = 429
+
+    def __init__(self, message: str | None = None, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Unavailable(LyceumError):
@@ -91,6 +152,16 @@ class Draining(Unavailable):
 
 class Overloaded(Unavailable):
     """Too much waits to be saved; try again."""
+
+
+class SessionFull(Unavailable):
+    """The session is full; there is a place once somebody leaves."""
+
+
+class RoleChanged(Unavailable):
+    """Your role changed; come in again."""
+
+    close_code = 1012
 
 
 class DocumentDamaged(LyceumError):

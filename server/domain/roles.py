@@ -17,6 +17,16 @@ class Role(IntEnum):
         """Whether this role may change the document."""
         return self >= Role.EDITOR
 
+    @property
+    def may_chat(self) -> bool:
+        """Whether this role may say something."""
+        return self >= Role.COMMENTER
+
+    @property
+    def label(self) -> str:
+        """Its name in tokens, permissions and messages."""
+        return self.name.lower()
+
     @classmethod
     def named(cls, name: str) -> "Role":
         """The role of that name, in lower case; raises ValueError, naming what is allowed."""

@@ -68,6 +68,8 @@ class Pong(Struct, frozen=True):
 
 Message = yjs.Message | Auth | Stateless | Close | Ping | Pong
 
+RESET = 4205  # the close code after which every version comes back, and hears what it may
+
 PING = bytes((Type.PING,))
 PONG = bytes((Type.PONG,))
 
@@ -143,6 +145,18 @@ class Dialect:
     def refused(self) -> bytes:
         """A frame that answers one update of a participant who may not write."""
         return self._prefix + varuint(Type.SYNC_STATUS) + varuint(0)
+
+    def rights(self, may_write: bool, reason: str) -> bytes:
+        """The scope; the reason travels in a stateless message."""
+        return self.authenticated(may_write)
+
+    def stateless(self, payload: str) -> bytes:
+        """A frame with a message of the application's."""
+        return self._prefix + varuint(Type.STATELESS) + varstring(payload)
+
+    def eviction_code(self, code: int) -> int:
+        """One that leaves the socket's other documents their way back."""
+        return RESET
 
     def authenticated(self, may_write: bool) -> bytes:
         """A frame that lets a participant in."""

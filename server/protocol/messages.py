@@ -137,7 +137,6 @@ class SessionState(Struct, frozen=True, tag="session.state"):
 class SessionFull(Struct, frozen=True, tag="session.full"):
     """The session has no place now; the client waits at the door and is let in when it has."""
 
-    capacity: int
     reason: str
 
 
@@ -159,7 +158,7 @@ class Refused(Struct, frozen=True, tag="refused"):
 
 Notice = ChatSaid | ChatSaved | ChatMessages | SessionState | SessionFull | Refused
 
-_decoder = msgspec.json.Decoder(Command)
+_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
 
 

@@ -57,6 +57,18 @@ class Dialect:
         """This dialect has no word for it."""
         return b""
 
+    def rights(self, may_write: bool, reason: str) -> bytes:
+        """Only a refusal has a word; who may write again has to come in again."""
+        return b"" if may_write else denied(reason)
+
+    def stateless(self, payload: str) -> bytes:
+        """This dialect has no way for it."""
+        return b""
+
+    def eviction_code(self, code: int) -> int:
+        """The reason's own code: from 4400 on, its clients take it as lasting."""
+        return code
+
 
 DIALECT = Dialect()
 

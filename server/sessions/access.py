@@ -6,10 +6,10 @@ import jwt
 from msgspec import Struct, ValidationError, convert
 
 from server.config import Config, Guests
+from server.domain.identity import Identity
 from server.domain.roles import Role, granted
 from server.errors import Forbidden, Unauthorized
 from server.ids import SessionName
-from server.sessions.participant import Admission
 
 ALGORITHM = "HS256"
 MAX_TOKEN = 8 * 2**10  # characters
@@ -39,30 +39,30 @@ class Access:
         """As configured."""
         return cls(config.auth_secret, config.guests)
 
-    def admit(self, token: str, session: SessionName) -> Admission:
-        """What the bearer of a token (a guest, if it is empty) may be in a session.
+    def identify(self, token: str, session: SessionName) -> Identity:
+        """Who the bearer of a token (a guest, if it is empty) is for a session.
 
         Raises Unauthorized or Forbidden, with a reason that its user can act on.
         """
         if not token or self._secret is None:
-            return self._admit_guest(bool(token))
+            return self._guest(bool(token))
         claims = self._claims(token)
-        role: Role | None = Role.EDITOR
-        if claims.sessions is not None:
-            try:
-                grants = {name: Role.named(role) for name, role in claims.sessions.items()}
-            except ValueError as error:
-                raise Unauthorized(f"The token is not valid: {error}.") from None
-            role = granted(grants, session)
-        if role is None:
+        if claims.sessions is None:
+            return Identity(None, claims.sub, claims.name, claims.exp)
+        try:
+            grants = {name: Role.named(role) for name, role in claims.sessions.items()}
+        except ValueError as error:
+            raise Unauthorized(f"The token is not valid: {error}.") from None
+        grant = granted(grants, session)
+        if grant is None:
             raise Forbidden("The token is not for this session.")
-        return Admission(role, claims.sub, claims.name, claims.exp)
+        return Identity(grant, claims.sub, claims.name, claims.exp)
 
-    def _admit_guest(self, has_token: bool) -> Admission:
+    def _guest(self, has_token: bool) -> Identity:
         if self._guests == "off":
             reason = "no tokens are accepted here" if has_token else "a token is needed"
             raise Unauthorized(f"Guests are not let in; {reason}.")
-        return Admission(Role.named(self._guests))
+        return Identity(Role.named(self._guests))
 
     def _claims(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN:

@@ -8,13 +8,12 @@ from server.config import Limits
 from server.errors import Forbidden, LyceumError, Overloaded, Unauthorized, Unavailable
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
-from server.sessions.participant import Admission, Dialect, Participant, Socket, framed
+from server.sessions.participant import Dialect, Participant, Socket, framed
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 
 NOBODY = yjs.awareness(())  # every client takes it and does nothing about it
 AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
-READ_ONLY = "You may read this session, not change it."
 
 SeatMaker = Callable[
     [
@@ -71,7 +70,7 @@ class YWebsocketChannel:
     def _entered(self, seat: Seat, session: Session, participant: Participant) -> None:
         session.greet(participant, step1=True)
         if not participant.may_write:
-            participant.send(ywebsocket.denied(READ_ONLY))
+            participant.send(ywebsocket.denied(participant.why_read_only))
 
     def keep_alive(self) -> bytes:
         """No presence, under no address."""
@@ -117,7 +116,7 @@ class HocuspocusChannel:
                 self._socket.write(framed(hocuspocus.PONG))
             case hocuspocus.Close():
                 self._leave(address)
-            case hocuspocus.Pong() | hocuspocus.Stateless():
+            case hocuspocus.Pong():
                 pass
             case _:
                 self._handle(address, decoded, len(message))
@@ -125,26 +124,13 @@ class HocuspocusChannel:
     def _authenticate(self, address: str, token: str) -> None:
         seat = self._seat(address, fresh=True)
         seat.sends_token = True
-        before = seat.admission
         try:
             seat.authenticate(token)
         except (Unauthorized, Forbidden) as error:
             seat.leave()
             self._socket.write(framed(hocuspocus.Dialect(address).denied(str(error))))
-        else:
-            if before is not None:
-                self._refreshed(seat, address, before)
 
-    def _refreshed(self, seat: Seat, address: str, before: Admission) -> None:
-        """Tell a live client what its fresh token changed, and ask for what was refused so far."""
-        assert seat.admission is not None
-        may_write = seat.admission.role.may_write
-        if may_write != before.role.may_write:
-            self._socket.write(framed(hocuspocus.Dialect(address).authenticated(may_write)))
-            if may_write:
-                seat.greet(step1=True)
-
-    def _handle(self, address: str, message: yjs.Message, size: int) -> None:
+    def _handle(self, address: str, message: yjs.Message | hocuspocus.Stateless, size: int) -> None:
         joins = isinstance(message, yjs.SyncStep1) and message.wants_step1
         known = self._seats.get(address)
         # Version 2 sends no Auth when it has no token. Who has sent one does so with each try:
@@ -185,6 +171,7 @@ class HocuspocusChannel:
         def entered(seat: Seat, session: Session, participant: Participant) -> None:
             participant.send(dialect.authenticated(participant.may_write))
             session.greet(participant, step1=False)
+            session.tell_state(participant)
 
         def refused(seat: Seat, error: LyceumError) -> None:
             if isinstance(error, Unavailable):
@@ -199,8 +186,8 @@ class HocuspocusChannel:
 
     def keep_alive(self) -> bytes:
         """No presence, under the address of one of the documents."""
-        live = (address for address, seat in self._seats.items() if seat.state is State.LIVE)
-        address = next(live, None)
+        states = (State.LIVE, State.ENTERING)
+        address = next((at for at, seat in self._seats.items() if seat.state in states), None)
         return b"" if address is None else hocuspocus.Dialect(address).awareness(NOBODY)
 
     def _leave(self, address: str) -> None:
@@ -236,7 +223,7 @@ def _check(seat: Seat, now: float, unix_time: float) -> float:
             raise TokenTimeout
         case State.WAITING | State.ENTERING:
             return now
-    expires_at = seat.admission.expires_at if seat.admission else None
+    expires_at = seat.identity.expires_at if seat.identity else None
     if expires_at is None:
         return inf
     if expires_at < unix_time:

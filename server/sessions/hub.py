@@ -14,7 +14,7 @@ from server.sessions.access import Access
 from server.sessions.connection import Connection
 from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.registry import Registry
-from server.sessions.seat import Seat
+from server.sessions.seat import Commands, Seat
 from server.sessions.session import Session
 
 log = structlog.get_logger()
@@ -28,7 +28,8 @@ GOODBYE_SECONDS = 2.0  # for the clients' side of closing
 class Hub:
     """Where connections come together.
 
-    overloaded: whether so much waits to be saved that nobody should come in.
+    overloaded: whether so much waits to be saved that nobody should come in. commands: takes
+    participants' stateless messages.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Hub:
         access: Access,
         limits: Limits,
         overloaded: Callable[[], bool],
+        commands: Commands,
     ) -> None:
         self.limits = limits
         self._registry = registry
         self._access = access
         self._overloaded = overloaded
+        self._commands = commands
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -91,6 +94,7 @@ class Hub:
             dialect,
             name,
             self.limits.waiting_bytes,
+            self._commands,
             entered,
             refused,
         )

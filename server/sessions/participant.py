@@ -1,9 +1,11 @@
 """One client in one session, and the ports through which a session speaks to it."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+from uuid import UUID, uuid4
 
 from websockets.frames import Frame, Opcode
 
+from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import LyceumError
 from server.protocol.yjs import SyncType
@@ -28,6 +30,15 @@ class Dialect(Protocol):
     def refused(self) -> bytes:
         """«One update of yours was not taken»; empty if the dialect has no word for it."""
 
+    def rights(self, may_write: bool, reason: str) -> bytes:
+        """«You may write from now on», or why not; empty if the dialect has no word for it."""
+
+    def stateless(self, payload: str) -> bytes:
+        """A message of the application's; empty if the dialect has no way for it."""
+
+    def eviction_code(self, code: int) -> int:
+        """The close code for somebody who must leave one session for a reason with this code."""
+
 
 class Socket(Protocol):
     """The way to a client, shared by all its documents."""
@@ -43,16 +54,7 @@ class Socket(Protocol):
         """Close the socket; nothing more is received from it."""
 
 
-class Admission(NamedTuple):
-    """What a participant was let in with.
-
-    user: the token's subject, None for a guest. expires_at: Unix time, None for never.
-    """
-
-    role: Role
-    user: str | None = None
-    name: str | None = None
-    expires_at: float | None = None
+READ_ONLY = "You may read this session, not change it."
 
 
 def framed(message: bytes) -> bytes:
@@ -63,26 +65,36 @@ def framed(message: bytes) -> bytes:
 class Participant:
     """One client in one session.
 
-    behind: while its socket is full, the state vector of the first update that it was not sent;
-    one diff makes good for all of them later. presence_behind: the same for presence. left: it is
-    told nothing more; another participant may have its address by now.
+    role: what it is there; the session says. closed: why nobody may write there, stopped: why this
+    participant may not; empty while they may. behind: while its socket is full, the state vector
+    of the first update that it was not sent; one diff makes good for all of them later.
+    presence_behind: the same for presence. left: it is told nothing more; another participant may
+    have its address by now.
     """
 
     __slots__ = (
         "_saved",
         "_unsent_saved",
-        "admission",
         "behind",
+        "closed",
         "dialect",
+        "id",
+        "identity",
         "left",
         "presence_behind",
+        "role",
         "socket",
+        "stopped",
     )
 
-    def __init__(self, socket: Socket, dialect: Dialect, admission: Admission) -> None:
+    def __init__(self, socket: Socket, dialect: Dialect, identity: Identity) -> None:
+        self.id: UUID = uuid4()
         self.socket = socket
         self.dialect = dialect
-        self.admission = admission
+        self.identity = identity
+        self.role = Role.VIEWER
+        self.closed = ""
+        self.stopped = ""
         self.behind: bytes | None = None
         self.presence_behind = False
         self.left = False
@@ -93,7 +105,22 @@ class Participant:
     @property
     def may_write(self) -> bool:
         """Whether this participant may change the document."""
-        return self.admission.role.may_write
+        return self.role.may_write and not self.closed and not self.stopped
+
+    @property
+    def may_chat(self) -> bool:
+        """Whether this participant may say something."""
+        return self.role.may_chat and not self.closed
+
+    @property
+    def why_read_only(self) -> str:
+        """A sentence about why it may not write; empty if it may."""
+        return "" if self.may_write else self.closed or self.stopped or READ_ONLY
+
+    def notify(self, payload: str) -> None:
+        """Send a message of the application's, if its dialect has a way and its socket room."""
+        if self.socket.writable and not self.left:
+            self.send(self.dialect.stateless(payload))
 
     def send(self, message: bytes) -> None:
         """Send one message; an empty one is none."""
@@ -122,3 +149,7 @@ class Participant:
     def close(self, error: LyceumError) -> None:
         """Close its socket for a reason."""
         self.socket.close(error.close_code, str(error))
+
+    def evict(self, error: LyceumError) -> None:
+        """Send it away from this session for a lasting reason."""
+        self.socket.close(self.dialect.eviction_code(error.close_code), str(error))

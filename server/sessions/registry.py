@@ -13,9 +13,10 @@ import structlog
 
 from server import telemetry
 from server.config import Limits
-from server.errors import BadName, DocumentDamaged, Unavailable
+from server.domain.details import Details
+from server.errors import BadName, DocumentDamaged, Gone, NotFound, Unavailable
 from server.ids import SessionName
-from server.persistence import documents
+from server.persistence import collaboration, documents
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.documents import Stored
 from server.sessions.compaction import compact
@@ -26,6 +27,7 @@ from server.sessions.session import Session
 
 log = structlog.get_logger()
 
+WATCH_EVERY = 0.5  # seconds between looks for what others changed about sessions
 OPEN_TIMEOUT = 10.0  # seconds that a join waits for a database that is away
 MAX_IDLE = 1_000  # sessions kept in memory with nobody in them
 COMPACT_AT = 500  # journal rows behind the newest snapshot; longer tails open slowly
@@ -40,17 +42,24 @@ class Registry:
     """The sessions of this server.
 
     linger: seconds that a session without participants stays. history: seconds that the journal
-    keeps what a snapshot covers.
+    keeps what a snapshot covers. creates: whether a join makes the session that does not exist.
     """
 
     def __init__(
-        self, database: Database, saver: Saver, limits: Limits, linger: float, history: float
+        self,
+        database: Database,
+        saver: Saver,
+        limits: Limits,
+        linger: float,
+        history: float,
+        creates: bool = True,
     ) -> None:
         self._database = database
         self._saver = saver
         self._limits = limits
         self._linger = linger
         self._history = timedelta(seconds=history)
+        self._creates = creates
         self._sessions: dict[SessionName, Session] = {}
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._behind: set[Session] = set()  # others wrote what these have not read yet
@@ -67,13 +76,26 @@ class Registry:
     async def join(self, name: SessionName, participant: Participant) -> Session:
         """Let a participant into the session of that name, opened if need be.
 
-        Raises BadName, Unavailable while the database is away, DocumentDamaged.
+        Raises as `visit` and `Session.join` do.
+        """
+        session = await self.visit(name)
+        session.join(participant)
+        return session
+
+    async def visit(self, name: SessionName, create: bool = True) -> Session:
+        """The session of that name, opened if need be; it stays for a while with nobody in it.
+
+        create: make it if there is none, where joins do that. Raises BadName, NotFound, Gone,
+        DocumentDamaged, and Unavailable while the database is away.
         """
         check_name(name)
+        if not create and name not in self._sessions:
+            await self._find(name)
         while True:
             session = self._sessions.get(name)
             if session is not None:
-                session.join(participant)
+                if not session.participants:
+                    session.idle_since = time.monotonic()
                 return session
             opening = self._opening.get(name)
             if opening is None:
@@ -83,12 +105,11 @@ class Registry:
     async def _open(self, name: SessionName) -> Session:
         started = time.perf_counter()
         try:
-            stored = await self._read(name)
+            details, stored = await self._read(name)
             with telemetry.holding("load", session=name, parts=len(stored.parts)):
                 document = Document.load(stored.parts, self._limits.pending_bytes)
-            session = Session(
-                name, stored.document_id, document, self._saver, self._limits, self._missed
-            )
+            session = Session(details, document, self._saver, self._limits, self._missed)
+            session.bytes = sum(map(len, stored.parts))
             session.seq, session.snapshot_seq = stored.seq, stored.snapshot_seq
             if document.damaged:
                 telemetry.skipped_updates.inc()
@@ -103,13 +124,14 @@ class Registry:
         log.debug("session opened", session=name, parts=len(stored.parts), seconds=seconds)
         return session
 
-    async def _read(self, name: SessionName) -> Stored:
+    async def _read(self, name: SessionName) -> tuple[Details, Stored]:
         deadline = time.monotonic() + OPEN_TIMEOUT
         while True:
             try:
                 async with self._database.acquire() as connection:
                     with telemetry.query_seconds.labels("documents.load").time():
-                        return await documents.load(connection, name)
+                        details = await collaboration.open_for_join(connection, name, self._creates)
+                        return details, await documents.load(connection, name)
             except DocumentDamaged as error:
                 log.error("document is damaged", session=name, why=str(error))
                 raise
@@ -118,6 +140,47 @@ class Registry:
                     log.warning("session can't be opened", session=name, why=describe(error))
                     raise Unavailable from None
             await asyncio.sleep(0.2)
+
+    async def _find(self, name: SessionName) -> None:
+        try:
+            async with self._database.acquire() as connection:
+                await collaboration.read(connection, name)
+        except PASSING:
+            raise Unavailable from None
+
+    async def refresh(self, name: SessionName) -> None:
+        """Act at once on what was changed about a session; PASSING errors come through."""
+        session = self._sessions.get(name)
+        if session is None:
+            return
+        try:
+            async with self._database.acquire() as connection:
+                details = await collaboration.read(connection, name)
+        except NotFound:
+            self._end(session)
+        else:
+            if details.id != session.document_id:
+                self._end(session)  # deleted, and another one of that name created
+            elif details.version > session.details.version:
+                session.apply(details)
+
+    def _end(self, session: Session) -> None:
+        session.end(Gone())
+
+    async def watch(self) -> None:
+        """Mark what expires, and act on what other servers or people with SQL changed, for ever."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            try:
+                async with self._database.acquire() as connection:
+                    await collaboration.expire_due(connection)
+                    changed = await collaboration.recent(connection)
+                for name, version in changed:
+                    session = self._sessions.get(name)
+                    if session is not None and session.details.version != version:
+                        await self.refresh(name)
+            except PASSING as error:
+                log.debug("can't look for changed sessions", why=describe(error))
 
     def sweep(self) -> None:
         """What is due about once a second: expire presence, compact, let sessions go."""

@@ -11,15 +11,21 @@ from enum import Enum, auto
 import structlog
 
 from server import telemetry
-from server.errors import LyceumError, MessageTooBig
+from server.domain.identity import Identity
+from server.errors import LyceumError, MessageTooBig, SessionFull
 from server.ids import SessionName
-from server.protocol import yjs
+from server.protocol import messages, yjs
+from server.protocol.hocuspocus import Stateless
 from server.sessions.access import Access
-from server.sessions.participant import Admission, Dialect, Participant, Socket
+from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.registry import Registry
 from server.sessions.session import Session
 
 log = structlog.get_logger()
+
+DOOR_EVERY = 1.0  # seconds between two looks for a place in a full session
+
+Commands = Callable[[Session, Participant, str], None]
 
 
 class State(Enum):
@@ -34,12 +40,14 @@ class State(Enum):
 class Seat:
     """One client's way into one session.
 
-    waiting_bytes: what it may send before it is live. entered: called when it is. refused: called
+    waiting_bytes: what it may send before it is live. commands: takes its stateless messages.
+    entered: called when it is. refused: called
     with the reason when it may not enter. sends_token: whether its client does, be it an empty one.
     """
 
     __slots__ = (
         "_access",
+        "_commands",
         "_dialect",
         "_entered",
         "_kept",
@@ -65,6 +73,7 @@ class Seat:
         dialect: Dialect,
         name: SessionName,
         waiting_bytes: int,
+        commands: Commands,
         entered: "Callable[[Seat, Session, Participant], None]",
         refused: "Callable[[Seat, LyceumError], None]",
     ) -> None:
@@ -74,9 +83,10 @@ class Seat:
         self._dialect = dialect
         self._name = name
         self._waiting_bytes = waiting_bytes
+        self._commands = commands
         self._entered = entered
         self._refused = refused
-        self._kept: list[yjs.Message] = []
+        self._kept: list[yjs.Message | Stateless] = []
         self._kept_bytes = 0
         self._participant: Participant | None = None
         self._session: Session | None = None
@@ -95,16 +105,18 @@ class Seat:
                 self.state = State.ENTERING
                 self._task = asyncio.create_task(self._enter(token))
             case State.LIVE:
+                assert self._session is not None
                 assert self._participant is not None
-                self._participant.admission = self._access.admit(token, self._name)
+                identity = self._access.identify(token, self._name)
+                self._session.renew(self._participant, identity)
             case _:
                 pass
 
     async def _enter(self, token: str) -> None:
         try:
-            admission = self._access.admit(token, self._name)
-            participant = Participant(self._socket, self._dialect, admission)
-            session = await self._registry.join(self._name, participant)
+            identity = self._access.identify(token, self._name)
+            participant = Participant(self._socket, self._dialect, identity)
+            session = await self._join(participant)
         except LyceumError as error:
             self._refuse(error)
         except Exception:
@@ -116,6 +128,22 @@ class Seat:
             self._task = None
             self._entered(self, session, participant)
             self._replay()
+
+    async def _join(self, participant: Participant) -> Session:
+        """Join; who can be told that the session is full waits at the door."""
+        told = False
+        while True:
+            try:
+                return await self._registry.join(self._name, participant)
+            except SessionFull as error:
+                notice = messages.SessionFull(str(error))
+                payload = self._dialect.stateless(messages.encode(notice))
+                if not payload:
+                    raise
+                if not told:
+                    participant.send(payload)
+                    told = True
+            await asyncio.sleep(DOOR_EVERY)
 
     def _refuse(self, error: LyceumError) -> None:
         telemetry.refused.labels(type(error).__name__).inc()
@@ -134,12 +162,15 @@ class Seat:
                 self._socket.close(error.close_code, str(error))
                 return
 
-    def handle(self, message: yjs.Message, size: int) -> None:
+    def handle(self, message: yjs.Message | Stateless, size: int) -> None:
         """Take in a message of `size` bytes; raises LyceumError if that costs the socket."""
         if self.state is State.LIVE:
             assert self._session is not None
             assert self._participant is not None
-            self._session.handle(self._participant, message)
+            if isinstance(message, Stateless):
+                self._commands(self._session, self._participant, message.payload)
+            else:
+                self._session.handle(self._participant, message)
         elif self.state is not State.CLOSED:
             self._kept_bytes += size
             if self._waiting_bytes and self._kept_bytes > self._waiting_bytes:
@@ -148,16 +179,10 @@ class Seat:
                 )
             self._kept.append(message)
 
-    def greet(self, step1: bool) -> None:
-        """Tell a live client who is here and, if wanted, what the server has."""
-        assert self._session is not None
-        assert self._participant is not None
-        self._session.greet(self._participant, step1)
-
     @property
-    def admission(self) -> Admission | None:
-        """What a live participant was let in with."""
-        return self._participant.admission if self._participant else None
+    def identity(self) -> Identity | None:
+        """Who a live participant is."""
+        return self._participant.identity if self._participant else None
 
     def drained(self) -> None:
         """The socket takes more again."""

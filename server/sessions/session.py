@@ -14,17 +14,24 @@ import structlog
 
 from server import telemetry
 from server.config import Limits
+from server.domain.details import Details
+from server.domain.identity import Identity
 from server.errors import (
     DocumentDamaged,
+    DocumentFull,
+    Forbidden,
     LyceumError,
     MessageTooBig,
     Overloaded,
     ProtocolError,
+    RoleChanged,
+    SessionFull,
     Unavailable,
 )
 from server.ids import DocumentId, Seq, SessionName
-from server.protocol import yjs
-from server.protocol.update import EMPTY
+from server.protocol import messages, yjs
+from server.protocol.messages import Notice, SessionState
+from server.protocol.update import EMPTY, has_structs
 from server.protocol.yjs import SyncType
 from server.sessions.awareness import AwarenessStates
 from server.sessions.document import Document, Integrated
@@ -41,23 +48,24 @@ MAX_ANSWERS = 16
 class Session:
     """What is live of one document.
 
-    seq: of the newest journal row that the document holds. snapshot_seq: what the newest snapshot
-    covers. tail_bytes: what was received since. missed: called when others wrote to the journal.
-    broken: it takes nobody any more.
+    details: what the database knows of the session beside the document. bytes: about what the
+    document is stored in. seq: of the newest journal row that the document holds. snapshot_seq:
+    what the newest snapshot covers. tail_bytes: what was received since. missed: called when
+    others wrote to the journal. broken: it takes nobody any more.
     """
 
     def __init__(
         self,
-        name: SessionName,
-        document_id: DocumentId,
+        details: Details,
         document: Document,
         saver: Saver,
         limits: Limits,
         missed: "Callable[[Session], None]",
     ) -> None:
-        self.name = name
-        self.document_id = document_id
+        self.details = details
         self.document = document
+        self.bytes = 0
+        self.chat_revision = 0
         self.seq = Seq(0)
         self.snapshot_seq = Seq(0)
         self.tail_bytes = 0
@@ -76,6 +84,22 @@ class Session:
         self._presence_scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
+        self._closed = details.closed_at(time.time())
+
+    @property
+    def name(self) -> SessionName:
+        """What clients join by."""
+        return self.details.name
+
+    @property
+    def document_id(self) -> DocumentId:
+        """The database's key of its document, and of itself."""
+        return self.details.id
+
+    @property
+    def closed(self) -> str:
+        """Why nobody may write, in a sentence for people; empty if it is open."""
+        return self._closed
 
     @property
     def participants(self) -> list[Participant]:
@@ -83,12 +107,87 @@ class Session:
         return list(self._participants)
 
     def join(self, participant: Participant) -> None:
-        """Let a participant take part from now on."""
+        """Let a participant take part from now on.
+
+        Raises Forbidden if its identity has no role here, SessionFull, Unavailable.
+        """
         if self.broken:
             raise Unavailable
+        self._admit(participant, participant.identity)
+        capacity = self.details.capacity
+        if capacity is not None and len(self._participants) >= capacity:
+            raise SessionFull(f"The session is full: it has {capacity} places.")
         self._participants[participant] = None
         self.awareness.join(participant, time.monotonic())
         telemetry.participants.inc()
+
+    def _admit(self, participant: Participant, identity: Identity) -> None:
+        role = self.details.role_of(identity)
+        if role is None:
+            raise Forbidden("You are not let into this session.")
+        participant.identity, participant.role = identity, role
+        participant.closed = self._closed
+
+    def renew(self, participant: Participant, identity: Identity) -> None:
+        """A participant has shown a fresh token; raises Forbidden."""
+        could_write = participant.may_write
+        self._admit(participant, identity)
+        self._tell_rights(participant, could_write)
+
+    def apply(self, details: Details) -> None:
+        """What the database knows of this session has changed: act on those who are here."""
+        self.details = details
+        self._apply_rights(time.time())
+
+    def _apply_rights(self, unix_time: float) -> None:
+        self._closed = self.details.closed_at(unix_time)
+        for participant in self.participants:
+            could_write = participant.may_write
+            try:
+                self._admit(participant, participant.identity)
+            except Forbidden as error:
+                participant.evict(error)
+            else:
+                self._tell_rights(participant, could_write)
+
+    def _tell_rights(self, participant: Participant, could_write: bool) -> None:
+        """Tell what changed, and ask for what was refused so far."""
+        dialect, may_write = participant.dialect, participant.may_write
+        if may_write != could_write:
+            rights = dialect.rights(may_write, participant.why_read_only)
+            participant.send(rights)
+            if may_write and rights:
+                self.greet(participant, step1=True)
+            elif may_write:
+                participant.close(RoleChanged())
+        self.tell_state(participant)
+
+    def tell_state(self, participant: Participant) -> None:
+        """Send a participant what it is here, and how the session stands."""
+        state = SessionState(
+            role=participant.role.label,
+            status=self.details.status_at(time.time()),
+            may_write=participant.may_write,
+            may_chat=participant.may_chat,
+            reason=participant.closed or participant.stopped,
+            title=self.details.title,
+            language=self.details.language,
+            chat_revision=self.chat_revision,
+        )
+        participant.notify(messages.encode(state))
+
+    def notify(self, notice: Notice) -> None:
+        """Tell everybody who is here something, in a message of the application's."""
+        payload = messages.encode(notice)
+        for participant in self._participants:
+            participant.notify(payload)
+
+    def end(self, error: LyceumError) -> None:
+        """The session is no more: everybody leaves for a lasting reason."""
+        self.broken = True
+        self._owed.clear()
+        for participant in self.participants:
+            participant.evict(error)
 
     def greet(self, participant: Participant, step1: bool) -> None:
         """Tell a newcomer who is here and, if its dialect wants that, what the server has."""
@@ -145,11 +244,30 @@ class Session:
             return
         if self._saver.full:
             raise Overloaded
+        if not self.has_room(update):
+            telemetry.refused.labels("document full").inc()
+            self._stop(participant)
+            return
         self.document.receive(update, participant)
         if not self._owed:
             self._received_at = time.perf_counter()
         self._owed[participant] += 1
         self._schedule()
+
+    def has_room(self, update: bytes) -> bool:
+        """Whether the document may take an update; what only deletes always fits."""
+        bound = self._limits.document_bytes
+        if not bound or self.bytes + len(update) <= bound or not has_structs(update):
+            return True
+        self.tick()
+        self.bytes = len(self.document.encode())
+        return self.bytes + len(update) <= bound
+
+    def _stop(self, participant: Participant) -> None:
+        """An update of this participant is missing here: what it sends from now on builds on it."""
+        participant.stopped = str(DocumentFull())
+        participant.refuse_update()
+        self._tell_rights(participant, could_write=True)
 
     def _handle_step2(self, participant: Participant, update: bytes) -> None:
         """What a client has that the server lacks; most often nothing, so it costs no row."""
@@ -228,6 +346,7 @@ class Session:
                 author.close(ProtocolError("This update can't be applied to the document."))
         if integrated.update != EMPTY:
             self.tail_bytes += len(integrated.update)
+            self.bytes += len(integrated.update)
             self._saver.save(self, integrated.update, owed)
             self._deliver(integrated)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
@@ -276,7 +395,13 @@ class Session:
         participant.drained()
 
     def expire(self, now: float) -> None:
-        """Let presence that was not renewed go; `now` is a monotonic time."""
+        """Let go what is due: presence that was not renewed, or the session's own time.
+
+        now: a monotonic time.
+        """
+        unix_time = time.time()
+        if self.details.closed_at(unix_time) != self._closed:
+            self._apply_rights(unix_time)
         self.awareness.expire(now)
         self._answers.clear()
         self._schedule_presence()

@@ -190,7 +190,7 @@ async def test_db_rollback(lyceum: Command, database_url: str, connection: Conne
 
     done = await lyceum("db", "rollback", "--to", "0", answer="y\n")
     assert done.code == 0
-    assert done.output.endswith(": undone 0001_journal\n")
+    assert done.output.endswith("\nundone 0001_journal\n")
     assert await connection.fetchval("select to_regclass('documents')") is None
     done = await lyceum("db", "rollback", "--to", "0", "--yes")
     assert done.output == "nothing above version 0\n"
@@ -212,15 +212,15 @@ async def test_token_is_admitted(lyceum: Command) -> None:
     assert (some.code, some.errors) == (0, "")
     token = some.output.strip()
     for name in ("a", "b-1"):
-        admission = access.admit(token, SessionName(name))
-        assert (admission.role, admission.user) == (Role.VIEWER, "u1")
-        assert admission.name == "Ünal 例"
+        identity = access.identify(token, SessionName(name))
+        assert (identity.grant, identity.user) == (Role.VIEWER, "u1")
+        assert identity.name == "Ünal 例"
     with pytest.raises(Forbidden):
-        access.admit(token, SessionName("c"))
+        access.identify(token, SessionName("c"))
     with pytest.raises(Unauthorized):
-        Access(SECRET[::-1], "off").admit(token, SessionName("a"))
-    admission = access.admit(everything.output.strip(), SessionName("whatever"))
-    assert (admission.role, admission.user, admission.name) == (Role.EDITOR, "u2", None)
+        Access(SECRET[::-1], "off").identify(token, SessionName("a"))
+    identity = access.identify(everything.output.strip(), SessionName("whatever"))
+    assert (identity.grant, identity.user, identity.name) == (None, "u2", None)
 
 
 async def test_token_without_a_secret(lyceum: Command) -> None:

@@ -12,6 +12,7 @@ import pytest
 from pycrdt import Doc, Text
 
 from server.config import Limits
+from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.ids import SessionName
 from server.persistence import documents
@@ -20,7 +21,7 @@ from server.protocol.hocuspocus import Dialect
 from server.protocol.yjs import SyncUpdate
 from server.sessions import registry as registry_module
 from server.sessions.document import Document
-from server.sessions.participant import Admission, Participant, framed
+from server.sessions.participant import Participant, framed
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
 from server.sessions.session import Session
@@ -69,7 +70,7 @@ class Writer:
         self.acknowledged = 0
         self.closed: tuple[int, str] | None = None
         self.writable = True
-        self.participant = Participant(self, Dialect(NAME), Admission(Role.EDITOR))
+        self.participant = Participant(self, Dialect(NAME), Identity(Role.EDITOR))
         self._saved = framed(Dialect(NAME).saved())
 
     def write(self, frames: bytes) -> None:

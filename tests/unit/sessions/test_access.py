@@ -7,11 +7,11 @@ import jwt
 import pytest
 
 from server.config import Config
+from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import Forbidden, Unauthorized
 from server.ids import SessionName
 from server.sessions.access import MAX_TOKEN, Access, make_token
-from server.sessions.participant import Admission
 
 SECRET = "0123456789abcdef0123456789abcdef"
 LESSON = SessionName("lesson")
@@ -32,22 +32,22 @@ def claims(**others: Any) -> dict[str, Any]:
 def test_our_own_tokens_are_good() -> None:
     """What `lyceum token` prints lets its user in with name, role and expiry."""
     token = make_token(SECRET, "u1", "Ann", {"les*": Role.TEACHER}, ttl=60)
-    admission = ACCESS.admit(token, LESSON)
-    assert admission[:3] == (Role.TEACHER, "u1", "Ann")
-    assert admission.expires_at == jwt.decode(token, SECRET, ["HS256"])["exp"]
+    identity = ACCESS.identify(token, LESSON)
+    assert identity[:3] == (Role.TEACHER, "u1", "Ann")
+    assert identity.expires_at == jwt.decode(token, SECRET, ["HS256"])["exp"]
 
 
-def test_a_token_without_sessions_makes_an_editor_everywhere() -> None:
-    """The same for one without a name."""
-    admission = ACCESS.admit(make_token(SECRET, "u1", None, None, ttl=60), LESSON)
-    assert admission[:3] == (Role.EDITOR, "u1", None)
+def test_a_token_without_sessions_names_no_role() -> None:
+    """The session's own permissions decide; the same for one without a name."""
+    identity = ACCESS.identify(make_token(SECRET, "u1", None, None, ttl=60), LESSON)
+    assert identity[:3] == (None, "u1", None)
 
 
 @pytest.mark.parametrize("sessions", [{}, {"other": "teacher"}, {"lesson-*": "teacher"}])
 def test_a_token_for_other_sessions_is_forbidden_here(sessions: dict[str, str]) -> None:
     """It is valid, but not for this session."""
     with pytest.raises(Forbidden, match="not for this session"):
-        ACCESS.admit(signed(claims(sessions=sessions)), LESSON)
+        ACCESS.identify(signed(claims(sessions=sessions)), LESSON)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_a_bad_token_is_no_way_in(token: str) -> None:
     """Each is refused with a reason, also where guests may enter without any."""
     for guests in ("off", "editor"):
         with pytest.raises(Unauthorized, match="token is not valid"):
-            Access(SECRET, guests).admit(token, LESSON)  # type: ignore[arg-type]
+            Access(SECRET, guests).identify(token, LESSON)  # type: ignore[arg-type]
 
 
 def test_a_huge_token_is_not_even_looked_at() -> None:
     """Beyond a bound nothing is decoded."""
     with pytest.raises(Unauthorized, match="too long"):
-        ACCESS.admit("x" * (MAX_TOKEN + 1), LESSON)
+        ACCESS.identify("x" * (MAX_TOKEN + 1), LESSON)
 
 
 @pytest.mark.parametrize(("guests", "role"), [("editor", Role.EDITOR), ("viewer", Role.VIEWER)])
@@ -105,17 +105,17 @@ def test_guests_enter_as_configured(guests: str, role: Role) -> None:
     """With a secret or without, someone without a token is a guest."""
     for secret in (SECRET, None):
         access = Access.of(Config(auth_secret=secret, guests=guests))  # type: ignore[arg-type]
-        assert access.admit("", LESSON) == Admission(role)
+        assert access.identify("", LESSON) == Identity(role)
 
 
 def test_where_no_tokens_are_accepted_a_token_makes_a_guest() -> None:
     """Nobody could check it, so it gives nothing beyond what guests have."""
-    assert Access(None, "viewer").admit("whatever", LESSON) == Admission(Role.VIEWER)
+    assert Access(None, "viewer").identify("whatever", LESSON) == Identity(Role.VIEWER)
 
 
 def test_guests_that_are_not_let_in_are_told_why() -> None:
     """Without a token one is needed; with one, none would help where there is no secret."""
     with pytest.raises(Unauthorized, match="a token is needed"):
-        ACCESS.admit("", LESSON)
+        ACCESS.identify("", LESSON)
     with pytest.raises(Unauthorized, match="no tokens are accepted here"):
-        Access(None, "off").admit("whatever", LESSON)
+        Access(None, "off").identify("whatever", LESSON)

@@ -1,0 +1,32 @@
+"""Who somebody is, as a token says, or its absence. Pure."""
+
+from typing import NamedTuple
+
+from server.domain.roles import Role
+
+
+class Identity(NamedTuple):
+    """Who asks for a place in a session.
+
+    grant: the token's role for this session, None if the token names no sessions; a guest's is
+    the most that guests may be. user: the token's subject, None for a guest. expires_at,
+    issued_at: Unix time, None for never and unknown. token_id: the token's `jti`.
+    """
+
+    grant: Role | None = None
+    user: str | None = None
+    name: str | None = None
+    expires_at: float | None = None
+    issued_at: float | None = None
+    token_id: str | None = None
+
+    @property
+    def may_create(self) -> bool:
+        """Whether it may create this session over REST.
+
+        A token for some sessions only must say teacher: else a student could create the session
+        that a teacher is about to, and own it.
+        """
+        if self.user is None:
+            return self.grant is not None and self.grant.may_write
+        return self.grant is None or self.grant is Role.TEACHER

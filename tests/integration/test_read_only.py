@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from server.domain.roles import Role
 from server.sessions.access import make_token
-from server.sessions.channels import READ_ONLY
+from server.sessions.participant import READ_ONLY
 from tests.clients.driver import Driver
 from tests.support.server import LyceumServer
 

@@ -201,6 +201,7 @@ async def test_pings_are_answered(server: LyceumServer) -> None:
             assert await asyncio.wait_for(socket.recv(decode=False), 10) == hocuspocus.PONG
         await socket.send(auth("pings"))
         assert b"read-write" in await asyncio.wait_for(socket.recv(decode=False), 10)
+        assert b"session.state" in await asyncio.wait_for(socket.recv(decode=False), 10)
         await socket.send(hocuspocus.PING)
         assert await asyncio.wait_for(socket.recv(decode=False), 10) == hocuspocus.PONG
 

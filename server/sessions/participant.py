@@ -1,6 +1,6 @@
 """One client in one session, and the ports through which a session speaks to it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID, uuid4
 
 from websockets.frames import Frame, Opcode
@@ -52,6 +52,27 @@ class Socket(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket; nothing more is received from it."""
+
+
+@runtime_checkable
+class Author(Protocol):
+    """Whoever sent an update and is owed word of it: a participant, or a visitor."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def id(self) -> UUID:
+        """This stay in the session."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who it is."""
+
+    def acknowledge(self, count: int) -> None:
+        """This many of its updates are saved."""
+
+    def close(self, error: LyceumError) -> None:
+        """An update of its own can't be taken."""
 
 
 READ_ONLY = "You may read this session, not change it."

@@ -24,7 +24,7 @@ from server.persistence.database import LASTING, PASSING, describe
 from server.persistence.journal import Append
 from server.persistence.types import Connection
 from server.sessions.document import merged
-from server.sessions.participant import Participant
+from server.sessions.participant import Author
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class _Entry:
         self.session = session
         self.updates: list[bytes] = []
         self.bytes = 0
-        self.owed: Counter[Participant] = Counter()
+        self.owed: Counter[Author] = Counter()
         self.since = time.perf_counter()
 
     def add(self, update: bytes) -> None:
@@ -98,8 +98,8 @@ class Saver:
         """Whether so much waits that nobody should write now."""
         return bool(self._queue_bytes) and self._bytes > self._queue_bytes
 
-    def save(self, session: Saved, update: bytes, owed: Counter[Participant]) -> None:
-        """Have an update saved, and these participants told how many of theirs it holds."""
+    def save(self, session: Saved, update: bytes, owed: Counter[Author]) -> None:
+        """Have an update saved, and these authors told how many of theirs it holds."""
         entry = self._queued.get(session.document_id)
         if entry is None:
             entry = self._queued[session.document_id] = _Entry(session)
@@ -111,13 +111,13 @@ class Saver:
         self._idle.clear()
         self._wanted.set()
 
-    def acknowledge_when_saved(self, session: Saved, participant: Participant) -> None:
-        """Tell a participant of one more saved update as soon as all until now is saved."""
+    def acknowledge_when_saved(self, session: Saved, author: Author) -> None:
+        """Tell an author of one more saved update as soon as all until now is saved."""
         entry = self._queued.get(session.document_id) or self._flying.get(session.document_id)
         if entry is None:
-            participant.acknowledge(1)
+            author.acknowledge(1)
         else:
-            entry.owed[participant] += 1
+            entry.owed[author] += 1
 
     def has_unsaved(self, document_id: DocumentId) -> bool:
         """Whether something of this document is not yet known to be saved."""
@@ -185,8 +185,8 @@ class Saver:
             entry.session.failed(LyceumError("The document was deleted."))
             return
         entry.session.committed(None if seqs is None else seqs[document_id])
-        for participant, count in entry.owed.items():
-            participant.acknowledge(count)
+        for author, count in entry.owed.items():
+            author.acknowledge(count)
 
     def _land(self, entry: _Entry, document_id: DocumentId) -> None:
         """What an entry held is decided: nothing must be added to it any more."""

@@ -6,6 +6,7 @@ wait for each other. Everything here runs in the event loop's thread and never a
 """
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from server.config import Limits
 from server.domain.details import Details
 from server.domain.identity import Identity
 from server.errors import (
+    Closed,
     DocumentDamaged,
     DocumentFull,
     Forbidden,
@@ -37,7 +39,7 @@ from server.sessions.awareness import AwarenessStates
 from server.sessions.document import Document, Integrated
 from server.sessions.fanout import send_to_all
 from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
-from server.sessions.participant import Participant, framed
+from server.sessions.participant import Author, Participant, framed
 from server.sessions.saver import Saver
 
 log = structlog.get_logger()
@@ -77,7 +79,7 @@ class Session:
         self._missed = missed
         self._loop = asyncio.get_running_loop()
         self._participants: dict[Participant, None] = {}
-        self._owed: Counter[Participant] = Counter()
+        self._owed: Counter[Author] = Counter()
         self._pacer = Pacer()
         self._presence_pacer = Pacer(PRESENCE_SHARE, PRESENCE_LONGEST)
         self._scheduled: asyncio.Handle | None = None
@@ -85,6 +87,7 @@ class Session:
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
         self._closed = details.closed_at(time.time())
+        self.client_id = random.randrange(1, 2**32)  # of edits that the server makes for others
 
     @property
     def name(self) -> SessionName:
@@ -254,6 +257,29 @@ class Session:
         self._owed[participant] += 1
         self._schedule()
 
+    def edit(self, author: Author, update: bytes) -> None:
+        """Take in an update of somebody who has no socket and may write; all see it at once.
+
+        Raises ProtocolError if it is none, Closed, DocumentFull, Unavailable, Overloaded. What
+        turns out later is told to the author.
+        """
+        if self.broken:
+            raise Unavailable
+        if self._closed:
+            raise Closed(self._closed)
+        if self._saver.full:
+            raise Overloaded
+        self.tick()
+        if self.document.contains(update):
+            self._saver.acknowledge_when_saved(self, author)
+            return
+        if not self.has_room(update):
+            raise DocumentFull
+        self.document.receive(update, author)
+        self._received_at = time.perf_counter()
+        self._owed[author] += 1
+        self.tick()
+
     def has_room(self, update: bytes) -> bool:
         """Whether the document may take an update; what only deletes always fits."""
         bound = self._limits.document_bytes
@@ -341,7 +367,7 @@ class Session:
         owed, self._owed = self._owed, Counter()
         for received in integrated.refused:
             author = received.author
-            if isinstance(author, Participant):
+            if isinstance(author, Author):
                 owed.pop(author, None)
                 author.close(ProtocolError("This update can't be applied to the document."))
         if integrated.update != EMPTY:
@@ -351,8 +377,8 @@ class Session:
             self._deliver(integrated)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
         else:
-            for participant in owed.elements():
-                self._saver.acknowledge_when_saved(self, participant)
+            for waiting in owed.elements():
+                self._saver.acknowledge_when_saved(self, waiting)
 
     def _deliver(self, integrated: Integrated) -> None:
         """Send an update to all but its only author; who can't take it is owed a diff."""
@@ -429,6 +455,6 @@ class Session:
         """The session can't go on: its participants come back to one read from the database."""
         log.error("session failed", session=self.name, why=str(error))
         self.broken = True
-        self._owed.clear()  # nothing more of it is acknowledged
-        for participant in self.participants:
-            participant.close(error)
+        owed, self._owed = self._owed, Counter()  # nothing more of it is acknowledged
+        for author in (*owed, *self.participants):
+            author.close(error)

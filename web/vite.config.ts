@@ -1,5 +1,8 @@
 import { defineConfig } from "vite";
 
+/** The server's pages; each is a file here and becomes one beside the others. */
+const PAGES = ["index.html"];
+
 export default defineConfig({
   base: "./",
   build: {
@@ -7,8 +10,13 @@ export default defineConfig({
     emptyOutDir: true,
     assetsInlineLimit: 0, // no data: URLs, so that the content security policy needs none
     license: { fileName: "licenses.md" },
+    rolldownOptions: { input: PAGES },
   },
   server: {
-    proxy: { "/yjs": { target: "ws://127.0.0.1:8000", ws: true } },
+    proxy: {
+      "/yjs": { target: "ws://127.0.0.1:8000", ws: true },
+      "/hocuspocus": { target: "ws://127.0.0.1:8000", ws: true },
+      "/api": "http://127.0.0.1:8000",
+    },
   },
 });

@@ -43,6 +43,35 @@ class Reader:
             raise ProtocolError(f"the frame ends inside a varuint at byte {self.position}")
         raise ProtocolError(f"the varuint at byte {self.position} has more than 53 bits")
 
+    def byte(self) -> int:
+        """The next byte."""
+        if self.position >= len(self._frame):
+            raise ProtocolError(f"the frame ends at byte {self.position}")
+        self.position += 1
+        return self._frame[self.position - 1]
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes."""
+        if self.position + size > len(self._frame):
+            left = len(self._frame) - self.position
+            raise ProtocolError(f"{size} bytes are needed at byte {self.position}, {left} are left")
+        self.position += size
+
+    def skip_numbers(self, count: int) -> None:
+        """Pass over so many numbers of up to 8 bytes, with a sign or without."""
+        frame, position = self._frame, self.position
+        try:
+            for _ in range(count):
+                longest = position + 7
+                while frame[position] > 0x7F:
+                    position += 1
+                if position > longest:
+                    raise ProtocolError(f"the number before byte {position} has too many bytes")
+                position += 1
+        except IndexError:
+            raise ProtocolError("the frame ends inside a number") from None
+        self.position = position
+
     def varbuf(self) -> bytes:
         """The next length and that many bytes."""
         size = self.varuint()

@@ -4,7 +4,7 @@ Source: https://github.com/yjs/yjs (src/utils/encoding.js, DeleteSet.js), update
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from server.protocol.lib0 import Reader
 
@@ -31,11 +31,21 @@ def read_delete_set(update: bytes) -> DeleteSet:
     """The deletions of an update that has no structs; raises ProtocolError."""
     reader = Reader(update)
     assert reader.varuint() == 0, "the update has structs in front of its delete set"
+    return read_deletes(reader)
+
+
+def read_deletes(reader: Reader, spend: Callable[[int], None] | None = None) -> DeleteSet:
+    """The delete set that comes next; raises ProtocolError.
+
+    spend: is told of so many parts that are to be read, and may raise if they are too many.
+    """
     deletes: DeleteSet = {}
     for _ in range(reader.varuint()):
-        client = reader.varuint()
+        client, count = reader.varuint(), reader.varuint()
+        if spend is not None:
+            spend(count + 1)
         ranges = deletes.setdefault(client, [])
-        for _ in range(reader.varuint()):
+        for _ in range(count):
             clock = reader.varuint()
             ranges.append((clock, clock + reader.varuint()))
     return {client: _joined(ranges) for client, ranges in deletes.items()}
@@ -67,3 +77,27 @@ def deletes_within(deletes: DeleteSet, done: DeleteSet) -> bool:
             if at < 0 or others[at][1] < end:
                 return False
     return True
+
+
+def uncovered(deletes: DeleteSet, done: DeleteSet) -> DeleteSet:
+    """What of `deletes` is not deleted in `done`."""
+    return {client: _minus(ranges, done.get(client, [])) for client, ranges in deletes.items()}
+
+
+def _minus(
+    ranges: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    left = []
+    at = 0
+    for start, end in ranges:
+        while at < len(others) and others[at][1] <= start:
+            at += 1
+        look = at  # the last one may reach into the next range as well
+        while look < len(others) and others[look][0] < end:
+            if others[look][0] > start:
+                left.append((start, others[look][0]))
+            start = max(start, others[look][1])
+            look += 1
+        if start < end:
+            left.append((start, end))
+    return left

@@ -1,0 +1,198 @@
+"""How much an encoded Yjs update inserts and deletes, read off it without applying it.
+
+Source: https://github.com/yjs/yjs (src/structs, src/utils/encoding.js), update format v1, and
+https://github.com/dmonad/lib0 (encoding.js, writeAny).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from server.errors import ProtocolError
+from server.protocol.lib0 import Reader
+from server.protocol.update import DeleteSet, read_deletes, uncovered
+
+HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, REF = 0x80, 0x40, 0x20, 0x1F
+GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
+TYPES, TYPES_WITH_NAME = 7, (3, 5)  # YXmlElement and YXmlHook have one
+FIXED = {120: 0, 121: 0, 122: 8, 123: 8, 124: 4, 126: 0, 127: 0}  # true, false, bigint, …
+INTEGER, TEXT, OBJECT, ARRAY, BYTES = 125, 119, 118, 117, 116
+
+
+class Measured(NamedTuple):
+    """What an update does to text, in UTF-16 code units, as editors and Yjs count.
+
+    deleted: whatever was there before; a replaced value of a map counts as one.
+    """
+
+    inserted: int
+    deleted: int
+
+
+def measure(update: bytes, parts: int = 0, done: DeleteSet | None = None) -> Measured:
+    """Count what an update inserts and deletes.
+
+    Text that was deleted before it was first sent is neither. parts: of how many structs, values
+    and deletions it may consist, 0 for any number. done: what was deleted before; it does not
+    count again. Raises ProtocolError if these bytes are no update or have more parts. Bytes within
+    strings that are no text are not looked into.
+    """
+    walk = _Walk(update, parts)
+    inserted = walk.structs()
+    deleted = walk.deletes() if done is None else walk.deletes_beyond(done)
+    walk.reader.end()
+    return Measured(inserted, max(0, deleted - walk.unseen))
+
+
+class _Walk:
+    """One way through the structs of an update.
+
+    unseen: clocks of what came deleted already, which the delete set behind names as well.
+    """
+
+    __slots__ = ("_left", "reader", "unseen")
+
+    def __init__(self, update: bytes, parts: int) -> None:
+        self.reader = Reader(update)
+        self.unseen = 0
+        self._left = parts or len(update) + 1  # each takes a byte at least
+
+    def spend(self, parts: int) -> None:
+        """Take note of so many parts that are to come."""
+        self._left -= parts
+        if self._left < 0:
+            raise ProtocolError("the update has more parts than are looked at")
+
+    def structs(self) -> int:
+        """Read all structs; returns the length of their text."""
+        reader, inserted = self.reader, 0
+        for _ in range(reader.varuint()):
+            count = reader.varuint()
+            self.spend(count + 1)
+            reader.skip_numbers(2)  # client and clock
+            for _ in range(count):
+                info = reader.byte()
+                ref = info & REF
+                if ref in (GC, SKIP):
+                    length = reader.varuint()
+                    if ref == GC:
+                        self.unseen += length
+                    continue
+                self._place(info)
+                if ref == STRING:
+                    inserted += utf16_length(reader.varbuf())
+                elif ref in CONTENTS:
+                    CONTENTS[ref](self)
+                else:
+                    raise ProtocolError(f"there is no content of kind {ref}")
+        return inserted
+
+    def deletes(self) -> int:
+        """Read the delete set; returns how much it deletes."""
+        reader, deleted = self.reader, 0
+        for _ in range(reader.varuint()):
+            reader.skip_numbers(1)  # client
+            count = reader.varuint()
+            self.spend(count + 1)
+            for _ in range(count):
+                reader.skip_numbers(1)  # clock
+                deleted += reader.varuint()
+        return deleted
+
+    def deletes_beyond(self, done: DeleteSet) -> int:
+        """The same, without what was deleted before."""
+        deletes = uncovered(read_deletes(self.reader, self.spend), done)
+        return sum(end - start for ranges in deletes.values() for start, end in ranges)
+
+    def _place(self, info: int) -> None:
+        """Where an item stands: beside others, or in a parent."""
+        reader = self.reader
+        if info & HAS_ORIGIN:
+            reader.skip_numbers(4 if info & HAS_RIGHT_ORIGIN else 2)  # ids: client and clock
+            return
+        if info & HAS_RIGHT_ORIGIN:
+            reader.skip_numbers(2)
+            return
+        if reader.varuint():
+            reader.varbuf()  # the name of a root type
+        else:
+            reader.skip_numbers(2)
+        if info & HAS_PARENT_SUB:
+            reader.varbuf()
+
+    def deleted(self) -> None:
+        self.unseen += self.reader.varuint()
+
+    def strings(self) -> None:
+        count = self.reader.varuint()
+        self.spend(count)
+        for _ in range(count):
+            self.reader.varbuf()
+
+    def string(self) -> None:
+        self.reader.varbuf()
+
+    def format(self) -> None:
+        self.reader.varbuf()
+        self.reader.varbuf()
+
+    def type(self) -> None:
+        kind = self.reader.varuint()
+        if kind >= TYPES:
+            raise ProtocolError(f"there is no shared type of kind {kind}")
+        if kind in TYPES_WITH_NAME:
+            self.reader.varbuf()
+
+    def doc(self) -> None:
+        self.reader.varbuf()
+        self._values(1)
+
+    def any(self) -> None:
+        self._values(self.reader.varuint())
+
+    def _values(self, count: int) -> None:
+        """Read values, and those inside them without recursion: they may nest deeply."""
+        reader = self.reader
+        self.spend(count)
+        open_values = [(count, False)]  # how many are left, and whether a key is before each
+        while open_values:
+            count, keyed = open_values.pop()
+            if not count:
+                continue
+            open_values.append((count - 1, keyed))
+            if keyed:
+                reader.varbuf()
+            kind = reader.byte()
+            if kind in FIXED:
+                reader.skip(FIXED[kind])
+            elif kind == INTEGER:
+                reader.skip_numbers(1)
+            elif kind in (TEXT, BYTES):
+                reader.varbuf()
+            elif kind in (OBJECT, ARRAY):
+                count = reader.varuint()
+                self.spend(count)
+                open_values.append((count, kind == OBJECT))
+            else:
+                raise ProtocolError(f"there is no value of kind {kind}")
+
+
+CONTENTS: dict[int, Callable[[_Walk], None]] = {
+    DELETED: _Walk.deleted,
+    JSON: _Walk.strings,
+    BINARY: _Walk.string,
+    EMBED: _Walk.string,
+    FORMAT: _Walk.format,
+    TYPE: _Walk.type,
+    ANY: _Walk.any,
+    DOC: _Walk.doc,
+}
+
+
+def utf16_length(encoded: bytes) -> int:
+    """The length of UTF-8 text in UTF-16 code units; raises ProtocolError if it is none."""
+    if encoded.isascii():
+        return len(encoded)
+    try:
+        return len(encoded.decode().encode("utf-16-le")) // 2
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"text is not UTF-8: {error.reason}") from None

@@ -3,7 +3,6 @@
 Many servers may start at once: one takes an advisory lock and migrates, the others wait for it.
 """
 
-import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -16,13 +15,14 @@ import structlog
 from schema import MIGRATIONS
 from server.errors import DatabaseError
 from server.persistence.database import PASSING, describe
+from server.persistence.locks import advisory_lock
 from server.persistence.types import Connection
 
 log = structlog.get_logger()
 
 MINIMUM_VERSION = 15
 LOCK_KEY = 7_523_094_288_207_667_809  # "lyceum", any number that nobody else uses
-LOCK_POLL = 0.1  # seconds; polled, as a blocking lock deadlocks beside CREATE INDEX CONCURRENTLY
+LOCK_POLL = 0.1  # seconds
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.up\.sql")
 
 CREATE_LEDGER = """
@@ -166,19 +166,11 @@ def _check(applied: Sequence[Applied], migrations: Sequence[Migration]) -> None:
 
 @asynccontextmanager
 async def _lock(connection: Connection) -> AsyncIterator[None]:
-    seconds = 0.0
-    while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK_KEY):
-        if seconds and seconds % 2 < LOCK_POLL:
-            log.info("waiting for another migration to end", seconds=round(seconds))
-        await asyncio.sleep(LOCK_POLL)
-        seconds += LOCK_POLL
     try:
-        yield
+        async with advisory_lock(connection, LOCK_KEY, "another migration", LOCK_POLL):
+            yield
     except PASSING as error:
         raise DatabaseError(f"the schema can't be changed: {describe(error)}") from error
-    finally:
-        if not connection.is_closed():
-            await connection.execute("select pg_advisory_unlock($1)", LOCK_KEY)
 
 
 @asynccontextmanager

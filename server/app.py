@@ -22,6 +22,7 @@ from server.persistence.database import Database, connect, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
 from server.sessions.access import Access
+from server.sessions.chat import Chat
 from server.sessions.commands import Commands
 from server.sessions.hub import Hub
 from server.sessions.registry import Registry
@@ -73,8 +74,21 @@ async def serve(config: Config) -> int:
             config.history_seconds,
             creates=config.sessions == "open",
         )
-        commands = Commands()
-        hub = Hub(registry, Access.of(config), config.limits, lambda: saver.full, commands.received)
+        chat = Chat(database, config.limits)
+        commands = Commands(chat)
+
+        async def settle() -> None:
+            await registry.drain()
+            await chat.drain()
+
+        hub = Hub(
+            registry,
+            Access.of(config),
+            config.limits,
+            lambda: saver.full,
+            commands.received,
+            settle,
+        )
         health = Health(database, lambda: saver.failing)
         web = _Uvicorn(
             uvicorn.Config(
@@ -90,6 +104,7 @@ async def serve(config: Config) -> int:
         )
         running = [
             asyncio.create_task(saver.run(), name="saver"),
+            asyncio.create_task(chat.run(), name="chat"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(health.run(), name="health"),

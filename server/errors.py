@@ -7,7 +7,8 @@ LyceumError
 ├── ProtocolError         bytes that no well-behaved client sends
 │   └── MessageTooBig
 ├── BadRequest            the request itself is wrong
-│   └── BadName
+│   ├── BadName
+│   └── TooLong
 ├── Unauthorized
 ├── Forbidden
 ├── NotFound
@@ -73,6 +74,12 @@ class BadRequest(LyceumError):
 
 class BadName(BadRequest):
     """A session's name has 1 to 255 characters and no control characters."""
+
+
+class TooLong(BadRequest):
+    """This has more characters than are allowed."""
+
+    http_status = 413
 
 
 class Unauthorized(LyceumError):

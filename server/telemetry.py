@@ -56,6 +56,11 @@ skipped_updates = Counter(
 )
 compactions = Counter("lyceum_compactions_total", "Snapshots written")
 compaction_failures = Counter("lyceum_compaction_failures_total", "Snapshots that failed")
+chat_messages = Counter("lyceum_chat_messages_total", "Chat messages, edits and deletions saved")
+chat_waiting = Gauge("lyceum_chat_waiting", "Chat messages, edits and deletions not saved yet")
+chat_commit_seconds = Histogram(
+    "lyceum_chat_commit_seconds", "Duration of a commit of chat", buckets=FAST
+)
 query_seconds = Histogram("lyceum_query_seconds", "Duration of a query", ["name"], buckets=FAST)
 pool_wait_seconds = Histogram(
     "lyceum_pool_wait_seconds", "Wait for a connection of the pool", buckets=FAST

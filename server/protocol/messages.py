@@ -16,13 +16,14 @@ class ChatSend(Struct, frozen=True, tag="chat.send"):
     """A new chat message; sent twice under one id, it is stored once.
 
     client_message_id: chosen by the sender, 1 to 64 characters. reply_to: seq of another message.
-    mentions: user ids.
+    mentions: user ids. name: what others shall read whose token has none.
     """
 
     client_message_id: str
     body: str
     reply_to: int | None = None
     mentions: tuple[str, ...] = ()
+    name: str = ""
 
 
 class ChatEdit(Struct, frozen=True, tag="chat.edit"):
@@ -140,6 +141,9 @@ class SessionFull(Struct, frozen=True, tag="session.full"):
     reason: str
 
 
+Code = Literal["invalid", "forbidden", "closed", "too_long", "too_fast", "not_found", "unavailable"]
+
+
 class Refused(Struct, frozen=True, tag="refused"):
     """A command was not carried out.
 
@@ -148,9 +152,7 @@ class Refused(Struct, frozen=True, tag="refused"):
     """
 
     request: str
-    code: Literal[
-        "invalid", "forbidden", "closed", "too_long", "too_fast", "not_found", "unavailable"
-    ]
+    code: Code
     reason: str
     client_message_id: str = ""
     retry_after: float | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -29,7 +29,7 @@ class Hub:
     """Where connections come together.
 
     overloaded: whether so much waits to be saved that nobody should come in. commands: takes
-    participants' stateless messages.
+    participants' stateless messages. settle: returns once all that was received is saved.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Hub:
         limits: Limits,
         overloaded: Callable[[], bool],
         commands: Commands,
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
         self.limits = limits
         self._registry = registry
         self._access = access
         self._overloaded = overloaded
         self._commands = commands
+        self._settle = settle
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -137,7 +139,7 @@ class Hub:
         connections = list(self._connections)
         for connection in connections:
             connection.pause_reading()
-        await self._registry.drain()
+        await self._settle()
         reason = Draining()
         for connection in connections:
             connection.close(reason.close_code, str(reason))

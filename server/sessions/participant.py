@@ -90,7 +90,7 @@ class Participant:
     participant may not; empty while they may. behind: while its socket is full, the state vector
     of the first update that it was not sent; one diff makes good for all of them later.
     presence_behind: the same for presence. left: it is told nothing more; another participant may
-    have its address by now.
+    have its address by now. said: seqs of its chat messages, if it is a guest.
     """
 
     __slots__ = (
@@ -104,6 +104,7 @@ class Participant:
         "left",
         "presence_behind",
         "role",
+        "said",
         "socket",
         "stopped",
     )
@@ -116,6 +117,7 @@ class Participant:
         self.role = Role.VIEWER
         self.closed = ""
         self.stopped = ""
+        self.said: set[int] = set()
         self.behind: bytes | None = None
         self.presence_behind = False
         self.left = False

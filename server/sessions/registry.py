@@ -16,7 +16,7 @@ from server.config import Limits
 from server.domain.details import Details
 from server.errors import BadName, DocumentDamaged, Gone, NotFound, Unavailable
 from server.ids import SessionName
-from server.persistence import collaboration, documents
+from server.persistence import chat, collaboration, documents
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.documents import Stored
 from server.sessions.compaction import compact
@@ -105,11 +105,12 @@ class Registry:
     async def _open(self, name: SessionName) -> Session:
         started = time.perf_counter()
         try:
-            details, stored = await self._read(name)
+            details, stored, chat_revision = await self._read(name)
             with telemetry.holding("load", session=name, parts=len(stored.parts)):
                 document = Document.load(stored.parts, self._limits.pending_bytes)
             session = Session(details, document, self._saver, self._limits, self._missed)
             session.bytes = sum(map(len, stored.parts))
+            session.chat_revision = chat_revision
             session.seq, session.snapshot_seq = stored.seq, stored.snapshot_seq
             if document.damaged:
                 telemetry.skipped_updates.inc()
@@ -124,14 +125,15 @@ class Registry:
         log.debug("session opened", session=name, parts=len(stored.parts), seconds=seconds)
         return session
 
-    async def _read(self, name: SessionName) -> tuple[Details, Stored]:
+    async def _read(self, name: SessionName) -> tuple[Details, Stored, int]:
         deadline = time.monotonic() + OPEN_TIMEOUT
         while True:
             try:
                 async with self._database.acquire() as connection:
                     with telemetry.query_seconds.labels("documents.load").time():
                         details = await collaboration.open_for_join(connection, name, self._creates)
-                        return details, await documents.load(connection, name)
+                        stored = await documents.load(connection, name)
+                        return details, stored, await chat.last_revision(connection, details.id)
             except DocumentDamaged as error:
                 log.error("document is damaged", session=name, why=str(error))
                 raise
@@ -201,7 +203,7 @@ class Registry:
         telemetry.sessions_open.set(len(self._sessions))
 
     def _let_go(self, session: Session) -> None:
-        busy = session in self._catching_up or session in self._compacting
+        busy = session in self._catching_up or session in self._compacting or session.chat_waiting
         received = session.document.dirty and not session.broken
         if busy or received or self._saver.has_unsaved(session.document_id):
             return

@@ -53,7 +53,8 @@ class Session:
     details: what the database knows of the session beside the document. bytes: about what the
     document is stored in. seq: of the newest journal row that the document holds. snapshot_seq:
     what the newest snapshot covers. tail_bytes: what was received since. missed: called when
-    others wrote to the journal. broken: it takes nobody any more.
+    others wrote to the journal. broken: it takes nobody any more. chat_revision: the newest that
+    everybody here was told of. chat_waiting: chat of it that is not saved yet.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Session:
         self.document = document
         self.bytes = 0
         self.chat_revision = 0
+        self.chat_waiting = 0
         self.seq = Seq(0)
         self.snapshot_seq = Seq(0)
         self.tail_bytes = 0

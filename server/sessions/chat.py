@@ -1,0 +1,273 @@
+"""Chat: group commit, then word to everybody present, in one order per session.
+
+As with the journal there is no timer: while one batch is in Postgres the next one collects. A
+batch that failed is sent again until its outcome is known; persistence/chat.py makes that safe.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from typing import NamedTuple
+
+import structlog
+
+from server import telemetry
+from server.config import Limits
+from server.domain.buckets import TokenBucket
+from server.domain.chat import checked_body, checked_id, checked_mentions, shown_name
+from server.domain.identity import Identity
+from server.domain.roles import Role
+from server.errors import Closed, Forbidden, LyceumError, Overloaded, TooFast
+from server.persistence import chat
+from server.persistence.chat import Delete, Edit, Page, Send, Sender, Write, Written
+from server.persistence.database import LASTING, PASSING, Database, describe
+from server.protocol.messages import ChatDelete, ChatEdit, ChatMessage, ChatSaid, ChatSend
+from server.sessions.session import Session
+
+log = structlog.get_logger()
+
+BATCH = 200
+QUEUE = 10_000  # messages that wait to be saved; past it they are refused
+COMMIT_TIMEOUT = 10.0  # seconds: then the outcome is unknown
+RETRY_FIRST, RETRY_LONGEST = 0.05, 2.0  # seconds between tries
+BURST = 5  # seconds' worth of messages that somebody may send at once
+BUCKETS = 10_000  # people whose rate is remembered; beyond, those who were quiet are forgotten
+MAX_PAGE = 500
+
+
+class Speaker(NamedTuple):
+    """Somebody who says something, in a session or over REST.
+
+    key: whose rate this counts to. said: seqs that this guest has sent.
+    """
+
+    identity: Identity
+    role: Role
+    key: object
+    said: set[int]
+
+
+class _Waiting(NamedTuple):
+    """A write that is not saved yet, and whom to tell."""
+
+    session: Session
+    write: Write
+    done: "asyncio.Future[ChatMessage]"
+
+
+class Chat:
+    """The chat of all sessions of this server."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+        self._queue: deque[_Waiting] = deque()
+        self._buckets: dict[object, TokenBucket] = {}
+        self._wanted = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failing = False
+
+    def send(
+        self, session: Session, speaker: Speaker, command: ChatSend
+    ) -> "asyncio.Future[ChatMessage]":
+        """Say something; the future is done after COMMIT, with an error if it is refused there.
+
+        Raises BadRequest, TooLong, TooFast, Forbidden, Closed, Overloaded.
+        """
+        self._check(session, speaker)
+        name = shown_name(speaker.identity.name, command.name)
+        write = Send(
+            session.document_id,
+            _sender(speaker, name),
+            checked_id(command.client_message_id),
+            checked_body(command.body, self._limits.chat_characters),
+            command.reply_to,
+            checked_mentions(command.mentions),
+        )
+        self._slow_down(speaker)
+        done = self._put(session, write)
+        if speaker.identity.user is None:
+            done.add_done_callback(lambda done: _remember(speaker, done))
+        return done
+
+    def edit(
+        self, session: Session, speaker: Speaker, command: ChatEdit
+    ) -> "asyncio.Future[ChatMessage]":
+        """Change what a message says; as `send`."""
+        self._check(session, speaker)
+        write = Edit(
+            session.document_id,
+            _sender(speaker),
+            command.seq,
+            checked_body(command.body, self._limits.chat_characters),
+            checked_mentions(command.mentions),
+        )
+        self._slow_down(speaker)
+        return self._put(session, write)
+
+    def delete(
+        self, session: Session, speaker: Speaker, command: ChatDelete
+    ) -> "asyncio.Future[ChatMessage]":
+        """Take a message back; as `send`."""
+        self._check(session, speaker)
+        self._slow_down(speaker)
+        return self._put(session, Delete(session.document_id, _sender(speaker), command.seq))
+
+    async def since(self, session: Session, revision: int, limit: int) -> Page:
+        """What changed after a revision, oldest first."""
+        async with self._database.acquire() as connection:
+            return await chat.since(
+                connection, session.document_id, revision, min(max(limit, 1), MAX_PAGE)
+            )
+
+    async def before(self, session: Session, seq: int | None, limit: int) -> Page:
+        """What was said in front of a message, oldest first; None: the newest."""
+        async with self._database.acquire() as connection:
+            return await chat.before(
+                connection, session.document_id, seq, min(max(limit, 1), MAX_PAGE)
+            )
+
+    def _check(self, session: Session, speaker: Speaker) -> None:
+        if not speaker.role.may_chat:
+            raise Forbidden("You may read this chat, not write to it.")
+        if session.closed:
+            raise Closed(session.closed)
+        if len(self._queue) >= QUEUE:
+            raise Overloaded
+
+    def _slow_down(self, speaker: Speaker) -> None:
+        rate = self._limits.chat_messages_per_second
+        if not rate:
+            return
+        now = time.monotonic()
+        bucket = self._buckets.get(speaker.key)
+        if bucket is None:
+            if len(self._buckets) >= BUCKETS:
+                self._forget_quiet(now)
+            bucket = self._buckets[speaker.key] = TokenBucket(rate, rate * BURST)
+        wait = bucket.take(now)
+        if wait:
+            raise TooFast(f"At most {rate} messages a second; wait a little.", wait)
+
+    def _forget_quiet(self, now: float) -> None:
+        quiet = [key for key, bucket in self._buckets.items() if bucket.is_full(now)]
+        for key in quiet or list(self._buckets)[: BUCKETS // 2]:
+            del self._buckets[key]
+
+    def _put(self, session: Session, write: Write) -> "asyncio.Future[ChatMessage]":
+        done: asyncio.Future[ChatMessage] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(session, write, done))
+        session.chat_waiting += 1
+        telemetry.chat_waiting.inc()
+        self._idle.clear()
+        self._wanted.set()
+        return done
+
+    async def drain(self) -> None:
+        """Return once all that was said is saved."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Save until cancelled."""
+        while True:
+            await self._wanted.wait()
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            await self._commit(batch)
+            if not self._queue:
+                self._wanted.clear()
+                self._idle.set()
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            results = await self._commit_surely([waiting.write for waiting in batch])
+        except LASTING as error:
+            if len(batch) > 1:  # one of them is not accepted: find it, and save the others
+                for waiting in batch:
+                    await self._commit([waiting])
+                return
+            log.error("chat can't be saved", why=describe(error))
+            results = [LyceumError("The message could not be saved.")]
+        sessions = {waiting.session: None for waiting in batch}
+        for session in sessions:
+            mine = [
+                result.message
+                for waiting, result in zip(batch, results, strict=True)
+                if waiting.session is session and isinstance(result, Written)
+            ]
+            await self._tell(session, mine)
+        for waiting, result in zip(batch, results, strict=True):
+            self._finish(waiting, result)
+
+    async def _commit_surely(self, writes: list[Write]) -> list[Written | LyceumError]:
+        pause = RETRY_FIRST
+        while True:
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT), self._database.acquire() as connection:
+                    results = await chat.commit(connection, writes)
+            except LASTING:
+                raise
+            except PASSING as error:
+                if not self._failing:
+                    log.warning("saving chat fails; it is tried again", why=describe(error))
+                self._failing = True
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, RETRY_LONGEST)
+            else:
+                self._failing = False
+                telemetry.chat_commit_seconds.observe(time.perf_counter() - started)
+                return results
+
+    async def _tell(self, session: Session, messages: list[ChatMessage]) -> None:
+        """Tell everybody what is new, in the order of revisions and each once.
+
+        If revisions are missing between what was told and these, others wrote them (another
+        server, or a commit of ours whose outcome was unknown): they are read.
+        """
+        told = session.chat_revision
+        news = sorted(
+            (message for message in messages if message.revision > told),
+            key=lambda message: message.revision,
+        )
+        if [message.revision for message in news] != list(range(told + 1, told + 1 + len(news))):
+            try:
+                news = await self._read_all(session, told)
+            except PASSING as error:  # the next message brings them
+                log.warning("can't read what was said", session=session.name, why=describe(error))
+                return
+        for message in news:
+            session.chat_revision = message.revision
+            session.notify(ChatSaid(message))
+
+    async def _read_all(self, session: Session, revision: int) -> list[ChatMessage]:
+        found: list[ChatMessage] = []
+        more = True
+        while more:
+            page = await self.since(session, revision, MAX_PAGE)
+            found += page.messages
+            revision, more = (found[-1].revision if found else revision), page.more
+        return found
+
+    def _finish(self, waiting: _Waiting, result: Written | LyceumError) -> None:
+        waiting.session.chat_waiting -= 1
+        telemetry.chat_waiting.dec()
+        if waiting.done.cancelled():
+            return
+        if isinstance(result, LyceumError):
+            waiting.done.set_exception(result)
+            return
+        if result.fresh:
+            telemetry.chat_messages.inc()
+        waiting.done.set_result(result.message)
+
+
+def _sender(speaker: Speaker, name: str = "") -> Sender:
+    moderates = speaker.role >= Role.TEACHER
+    return Sender(speaker.identity.user, name, frozenset(speaker.said), moderates)
+
+
+def _remember(speaker: Speaker, done: "asyncio.Future[ChatMessage]") -> None:
+    if not done.cancelled() and done.exception() is None:
+        speaker.said.add(done.result().seq)

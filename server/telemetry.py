@@ -71,6 +71,20 @@ loop_lag_seconds = Histogram(
 loop_held_seconds = Histogram(
     "lyceum_loop_held_seconds", "Work that held the event loop, by name", ["name"], buckets=FAST
 )
+webhook_events_queued = Gauge(
+    "lyceum_webhook_events_queued", "Events for webhooks that wait to be written"
+)
+webhook_events_dropped = Counter(
+    "lyceum_webhook_events_dropped_total", "Events for webhooks that were given up", ["event"]
+)
+webhook_deliveries = Counter(
+    "lyceum_webhook_deliveries_total",
+    "Attempts to deliver to webhooks: delivered, retried, failed (for good), gone",
+    ["outcome"],
+)
+webhook_delivery_seconds = Histogram(
+    "lyceum_webhook_delivery_seconds", "Duration of an attempt to deliver", buckets=FAST
+)
 ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
 
 HELD_TOO_LONG = 0.05  # seconds: longer work is logged with its name

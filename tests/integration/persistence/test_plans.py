@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.persistence import chat, collaboration, documents, journal
+from server.persistence import chat, collaboration, deliveries, documents, journal, webhooks
 from server.persistence.types import Connection
 from tests.support.postgres import PostgresInstance
 
@@ -34,8 +34,20 @@ insert into chat_messages
     select id, n, n, 'ann', '', n, 'hello', now() + (n - 2) * interval '1 month'
     from documents, generate_series(1, 5) n;
 insert into journal_writers (id) select gen_random_uuid() from generate_series(1, 5000);
+insert into webhooks (owner, url, secret, sessions, events, status)
+    select 'user ' || n, 'https://a.example/', 'whsec_x', '*', '{chat.message}',
+        case when n % 100 = 0 then 'ACTIVE' else 'PAUSED' end
+    from generate_series(1, 5000) n;
+insert into webhook_deliveries
+        (webhook_id, event_id, event_type, session, payload, status, next_attempt_at, created_at)
+    select 10 * webhook, gen_random_uuid(), 'chat.message', 'lesson', '{}',
+        case when n % 50 = 0 then 'PENDING' else 'FAILED' end,
+        case when n % 50 = 0 then now() end,
+        now() - n * interval '1 hour'
+    from generate_series(1, 500) webhook, generate_series(1, 400) n;
 analyze;
 """
+EVENTS = "'{chat.message}'"
 ARGUMENTS = {
     documents.FIND: ["'document 7'"],
     documents.CREATE: ["'document 7'"],
@@ -68,6 +80,31 @@ ARGUMENTS = {
     journal.REGISTER: ["gen_random_uuid()"],
     journal.LAST_BATCH: ["gen_random_uuid()"],
     journal.APPEND: ["gen_random_uuid()", "1", "array[7, 9]::bigint[]", "array['x', 'x']::bytea[]"],
+    webhooks.READ: ["gen_random_uuid()"],
+    webhooks.HOOKS: ["1000", "50"],
+    webhooks.CREATE: ["'user 7'", "'https://a.example/'", "'whsec_x'", "'*'", EVENTS, "100"],
+    webhooks.LOCK: ["gen_random_uuid()"],
+    webhooks.CHANGE: ["gen_random_uuid()", "'https://a.example/'", "'*'", EVENTS, "'ACTIVE'"],
+    webhooks.PARK: ["70"],
+    webhooks.UNPARK: ["70"],
+    webhooks.DELETE: ["gen_random_uuid()"],
+    webhooks.SUBSCRIPTIONS: [],
+    deliveries.ENQUEUE: [
+        "array[100, 200]::bigint[]",
+        "array[gen_random_uuid(), gen_random_uuid()]",
+        "array['chat.message', 'chat.message']",
+        "array['lesson', 'lesson']",
+        "array['{}', '{}']",
+    ],
+    deliveries.CLAIM: ["'{}'::bigint[]", "4", "8", "20"],
+    deliveries.SETTLE: ["7", "1", "'FAILED'", "500", "'no'", "0"],
+    deliveries.SUCCEEDED: ["70"],
+    deliveries.FAILED: ["70"],
+    deliveries.PAUSE: ["70", "'no'", "now()"],
+    deliveries.DELIVERIES: ["70", "100000", "'FAILED'", "50"],
+    deliveries.READ: ["70", "gen_random_uuid()"],
+    deliveries.REDELIVER: ["70", "gen_random_uuid()"],
+    deliveries.PRUNE: ["1000"],
 }
 
 

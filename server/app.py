@@ -16,6 +16,8 @@ import uvicorn
 
 from server.config import Config
 from server.errors import StartError
+from server.http.api.app import Dispatch, make_api
+from server.http.api.services import Services
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
 from server.persistence.database import Database, connect, wait_until_up
@@ -74,6 +76,7 @@ async def serve(config: Config) -> int:
             config.history_seconds,
             creates=config.sessions == "open",
         )
+        access = Access.of(config)
         chat = Chat(database, config.limits)
         commands = Commands(chat)
 
@@ -83,16 +86,17 @@ async def serve(config: Config) -> int:
 
         hub = Hub(
             registry,
-            Access.of(config),
+            access,
             config.limits,
             lambda: saver.full,
             commands.received,
             settle,
         )
+        services = Services(database, registry, access, chat, config.limits)
         health = Health(database, lambda: saver.failing)
         web = _Uvicorn(
             uvicorn.Config(
-                make_app(health),
+                Dispatch(make_api(services), make_app(health)),
                 http="httptools",
                 ws=hub.connect,  # type: ignore[arg-type]  # any callable that makes a protocol
                 lifespan="off",

@@ -25,8 +25,8 @@ class Limits:
     give way to one diff. journal_queue_bytes: updates that wait to be saved, over all documents;
     past it writers are sent away until it drains. documents_per_socket: documents open on one
     Hocuspocus socket. waiting_bytes: what one join may send before it is let in.
-    chat_characters: one chat message. chat_messages_per_second: of one user, five times as many
-    at once.
+    request_bytes: the body of one HTTP request. chat_characters: one chat message.
+    chat_messages_per_second: of one user, five times as many at once.
     """
 
     message_bytes: int = 16 * 2**20
@@ -37,6 +37,7 @@ class Limits:
     journal_queue_bytes: int = 128 * 2**20
     documents_per_socket: int = 1_000
     waiting_bytes: int = 16 * 2**20
+    request_bytes: int = 16 * 2**20
     chat_characters: int = 4_000
     chat_messages_per_second: int = 2
 

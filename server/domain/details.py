@@ -20,7 +20,7 @@ CLOSED = {
 }
 
 
-class Permissions(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Permissions(Struct, frozen=True, forbid_unknown_fields=True):
     """Roles in a session of those who have none of their own there.
 
     everyone: users whose token names no sessions. guests: at most what the server lets guests be.

@@ -1,8 +1,9 @@
 """Who somebody is, as a token says, or its absence. Pure."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from server.domain.roles import Role
+from server.domain.roles import Role, granted
 
 
 class Identity(NamedTuple):
@@ -30,3 +31,24 @@ class Identity(NamedTuple):
         if self.user is None:
             return self.grant is not None and self.grant.may_write
         return self.grant is None or self.grant is Role.TEACHER
+
+
+class Bearer(NamedTuple):
+    """Whoever shows a token, wherever it is shown; the fields are those of `Identity`.
+
+    grants: roles by session name or `prefix*`; None if the token names no sessions.
+    """
+
+    user: str
+    name: str | None
+    grants: Mapping[str, Role] | None
+    expires_at: float | None
+    issued_at: float | None = None
+    token_id: str | None = None
+
+    def identity(self, session: str) -> Identity | None:
+        """Who that is for one session; None if the token is not for it."""
+        grant = None if self.grants is None else granted(self.grants, session)
+        if grant is None and self.grants is not None:
+            return None
+        return Identity(grant, self.user, self.name, self.expires_at, self.issued_at, self.token_id)

@@ -6,8 +6,8 @@ import jwt
 from msgspec import Struct, ValidationError, convert
 
 from server.config import Config, Guests
-from server.domain.identity import Identity
-from server.domain.roles import Role, granted
+from server.domain.identity import Bearer, Identity
+from server.domain.roles import Role
 from server.errors import Forbidden, Unauthorized
 from server.ids import SessionName
 
@@ -46,17 +46,23 @@ class Access:
         """
         if not token or self._secret is None:
             return self._guest(bool(token))
-        claims = self._claims(token)
-        if claims.sessions is None:
-            return Identity(None, claims.sub, claims.name, claims.exp)
-        try:
-            grants = {name: Role.named(role) for name, role in claims.sessions.items()}
-        except ValueError as error:
-            raise Unauthorized(f"The token is not valid: {error}.") from None
-        grant = granted(grants, session)
-        if grant is None:
+        identity = self.bearer(token).identity(session)
+        if identity is None:
             raise Forbidden("The token is not for this session.")
-        return Identity(grant, claims.sub, claims.name, claims.exp)
+        return identity
+
+    def bearer(self, token: str) -> Bearer:
+        """Who shows this token; raises Unauthorized, also if there is none."""
+        if not token or self._secret is None:
+            raise Unauthorized("A valid token is needed; guests can't do this.")
+        claims = self._claims(token)
+        grants: dict[str, Role] | None = None
+        if claims.sessions is not None:
+            try:
+                grants = {name: Role.named(role) for name, role in claims.sessions.items()}
+            except ValueError as error:
+                raise Unauthorized(f"The token is not valid: {error}.") from None
+        return Bearer(claims.sub, claims.name, grants, claims.exp)
 
     def _guest(self, has_token: bool) -> Identity:
         if self._guests == "off":

@@ -68,6 +68,10 @@ class Registry:
         self._compactors = asyncio.Semaphore(COMPACTORS)
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def peek(self, name: SessionName) -> Session | None:
+        """The session of that name if it is in memory."""
+        return self._sessions.get(name)
+
     @property
     def sessions(self) -> list[Session]:
         """All that are in memory."""

@@ -88,6 +88,7 @@ class Session:
         self._presence_scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
+        self._edits = 0
         self._closed = details.closed_at(time.time())
         self.client_id = random.randrange(1, 2**32)  # of edits that the server makes for others
 
@@ -100,6 +101,11 @@ class Session:
     def document_id(self) -> DocumentId:
         """The database's key of its document, and of itself."""
         return self.details.id
+
+    @property
+    def etag(self) -> str:
+        """Names the document as it is; the same one means nothing was changed."""
+        return f'"{self.client_id:x}-{self._edits}"'
 
     @property
     def closed(self) -> str:
@@ -347,7 +353,7 @@ class Session:
         try:
             integrated = self.document.integrate()
             if integrated is not None:
-                self._answers.clear()
+                self._note_change()
                 self._spread(integrated)
         except DocumentDamaged as error:
             self.failed(error)
@@ -358,6 +364,10 @@ class Session:
         self._pacer.ran(started, ended)
         if ended - started > telemetry.HELD_TOO_LONG:
             log.warning("event loop held", by="tick", seconds=ended - started, session=self.name)
+
+    def _note_change(self) -> None:
+        self._edits += 1
+        self._answers.clear()
 
     def _tick_presence(self) -> None:
         self._presence_scheduled = None
@@ -450,7 +460,7 @@ class Session:
             self.seq = max(self.seq, seq)
         integrated = self.document.integrate()
         if integrated is not None:
-            self._answers.clear()
+            self._note_change()
             self._deliver(integrated)
 
     def failed(self, error: LyceumError) -> None:

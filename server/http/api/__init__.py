@@ -1,0 +1,1 @@
+"""REST under /api/v1: one more way into the sessions, for programs."""

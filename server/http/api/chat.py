@@ -1,0 +1,130 @@
+"""Chat over REST, for those whose client has no way for it, and for programs."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from litestar import delete, get, patch, post
+from litestar.params import Parameter
+from msgspec import Meta, Struct, field
+
+from server.domain.roles import Role
+from server.http.api.problems import problems
+from server.http.api.services import Caller, Services, until_saved
+from server.ids import SessionName
+from server.persistence import chat as stored
+from server.protocol.messages import ChatDelete, ChatEdit, ChatMessage, ChatSend
+from server.sessions.chat import Speaker
+
+Seq = Annotated[int, Parameter(ge=1, le=2**53 - 1)]
+Bound = Annotated[int, Parameter(ge=1, le=500, description="How many at most.", required=False)]
+Revision = Annotated[
+    int | None,
+    Parameter(
+        ge=0,
+        le=2**53 - 1,
+        description="Messages that changed after this revision, in the order of changes.",
+        required=False,
+    ),
+]
+Before = Annotated[
+    int | None,
+    Parameter(
+        ge=1,
+        le=2**53 - 1,
+        description="Messages before this seq, in the order of the chat.",
+        required=False,
+    ),
+]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class MessageNew(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new message. client_message_id: sent twice under one id, it is stored once."""
+
+    body: Text
+    client_message_id: str = field(default_factory=lambda: str(uuid4()))
+    reply_to: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+    mentions: tuple[str, ...] = ()
+    name: str = ""
+
+
+class MessageEdited(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a message is to say from now on."""
+
+    body: Text
+    mentions: tuple[str, ...] = ()
+
+
+class ChatPage(Struct, frozen=True):
+    """Messages, and whether there are more beyond them."""
+
+    messages: list[ChatMessage]
+    more: bool
+
+
+@get("/sessions/{name:str}/chat", summary="Read the chat", responses=problems())
+async def read_chat(
+    services: Services,
+    caller: Caller,
+    session_name: SessionName,
+    since: Revision = None,
+    before: Before = None,
+    limit: Bound = 100,
+) -> ChatPage:
+    """The newest messages, those before a `seq`, or what changed since a `revision`."""
+    details, _, _ = await caller.details(session_name)
+    async with services.database.acquire() as connection:
+        if since is not None:
+            page = await stored.since(connection, details.id, since, limit)
+        else:
+            page = await stored.before(connection, details.id, before, limit)
+    return ChatPage(page.messages, page.more)
+
+
+@post(
+    "/sessions/{name:str}/chat",
+    summary="Say something",
+    responses=problems(409, 413, 429),
+    status_code=201,
+)
+async def say(
+    services: Services, caller: Caller, session_name: SessionName, data: MessageNew
+) -> ChatMessage:
+    """Answered once the message is saved; everybody present is told. Takes a commenter."""
+    session, identity, role = await caller.session(session_name, Role.COMMENTER)
+    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    command = ChatSend(data.client_message_id, data.body, data.reply_to, data.mentions, data.name)
+    return await until_saved(services.chat.send(session, speaker, command))
+
+
+@patch(
+    "/sessions/{name:str}/chat/{seq:int}",
+    summary="Edit a message",
+    responses=problems(409, 413, 429),
+)
+async def edit_message(
+    services: Services, caller: Caller, session_name: SessionName, seq: Seq, data: MessageEdited
+) -> ChatMessage:
+    """One's own; a teacher may edit anybody's."""
+    session, identity, role = await caller.session(session_name, Role.COMMENTER)
+    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    return await until_saved(
+        services.chat.edit(session, speaker, ChatEdit(seq, data.body, data.mentions))
+    )
+
+
+@delete(
+    "/sessions/{name:str}/chat/{seq:int}",
+    summary="Delete a message",
+    responses=problems(409, 429),
+)
+async def delete_message(
+    services: Services, caller: Caller, session_name: SessionName, seq: Seq
+) -> None:
+    """One's own; a teacher may delete anybody's. The body is gone for good, its place stays."""
+    session, identity, role = await caller.session(session_name, Role.COMMENTER)
+    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    await until_saved(services.chat.delete(session, speaker, ChatDelete(seq)))
+
+
+HANDLERS = [read_chat, say, edit_message, delete_message]

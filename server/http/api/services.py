@@ -1,0 +1,126 @@
+"""What the routes work with, and who asks them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import unquote
+
+from litestar import Request
+from litestar.datastructures import State
+
+from server.config import Limits
+from server.domain.details import Details
+from server.domain.identity import Identity
+from server.domain.roles import Role
+from server.errors import BadRequest, Forbidden, Unauthorized, Unavailable
+from server.ids import SessionName
+from server.persistence import collaboration
+from server.persistence.database import Database
+from server.sessions.access import Access
+from server.sessions.chat import Chat
+from server.sessions.registry import Registry, check_name
+from server.sessions.session import Session
+
+SAVE_TIMEOUT = 10.0  # seconds that a request waits for COMMIT
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of the server that the API speaks to."""
+
+    database: Database
+    registry: Registry
+    access: Access
+    chat: Chat
+    limits: Limits
+
+
+class Caller:
+    """Whoever asks, with the token that came along; empty for a guest."""
+
+    def __init__(self, services: Services, token: str) -> None:
+        self._services = services
+        self.token = token
+
+    def identity(self, name: SessionName) -> Identity:
+        """Who it is for a session; raises Unauthorized, Forbidden."""
+        return self._services.access.identify(self.token, name)
+
+    async def details(
+        self, name: SessionName, least: Role = Role.VIEWER
+    ) -> tuple[Details, Identity, Role]:
+        """A session without its document, and what the caller is in it.
+
+        Raises Unauthorized, Forbidden (also if the role is below `least`), NotFound, Gone.
+        """
+        identity = self.identity(name)
+        session = self._services.registry.peek(name)
+        if session is not None and not session.broken:
+            details = session.details
+        else:
+            async with self._services.database.acquire() as connection:
+                details = await collaboration.read(connection, name)
+        return details, identity, _role(details, identity, least)
+
+    async def session(
+        self, name: SessionName, least: Role = Role.VIEWER
+    ) -> tuple[Session, Identity, Role]:
+        """The session with its document, opened if need be; raises as `details`."""
+        _, identity, _ = await self.details(name, least)
+        session = await self._services.registry.visit(name, create=False)
+        return session, identity, _role(session.details, identity, least)
+
+
+def _role(details: Details, identity: Identity, least: Role) -> Role:
+    role = details.role_of(identity)
+    if role is None:
+        raise Forbidden("You are not let into this session.")
+    if role < least:
+        raise Forbidden(f"That takes a {least.label}; here you are a {role.label}.")
+    return role
+
+
+async def until_saved(saving: "asyncio.Future[T]") -> T:
+    """What was saved; raises Unavailable if that takes too long, though it may still happen."""
+    try:
+        return await asyncio.wait_for(asyncio.shield(saving), SAVE_TIMEOUT)
+    except TimeoutError:
+        raise Unavailable("Not saved yet, and it may still be; look before you repeat.") from None
+
+
+def provide_services(state: State) -> Services:
+    """The services, as every route gets them."""
+    services: Services = state.services
+    return services
+
+
+def provide_caller(request: Request[None, None, State], services: Services) -> Caller:
+    """Who asks, by the Authorization header; raises Unauthorized if that is no bearer token."""
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if header and (scheme.lower() != "bearer" or not token.strip()):
+        raise Unauthorized("The Authorization header has to be: Bearer TOKEN.")
+    return Caller(services, token.strip())
+
+
+def provide_name(request: Request[None, None, State]) -> SessionName:
+    """The session's name in the path, which is matched as it was sent."""
+    return SessionName(_unquoted(request.path_params["name"]))
+
+
+def _unquoted(segment: str) -> str:
+    try:
+        name = unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest("The session's name in the path is not UTF-8.") from None
+    check_name(name)
+    return name
+
+
+def unquoted(segment: str) -> str:
+    """Any other part of the path; raises BadRequest."""
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise BadRequest("The path is not UTF-8.") from None

@@ -23,6 +23,7 @@ from server.http.ops import STATIC, make_app
 from server.persistence.database import Database, connect, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
+from server.persistence.upkeep import Upkeep
 from server.sessions.access import Access
 from server.sessions.chat import Chat
 from server.sessions.commands import Commands
@@ -67,6 +68,8 @@ async def serve(config: Config) -> int:
         await _migrate(url)
         database = await Database.open(url)
         stack.push_async_callback(database.close)
+        upkeep = Upkeep(database, config.activity_retention_days)
+        kept = await upkeep.once()
         saver = Saver(database.connect, config.limits.journal_queue_bytes)
         registry = Registry(
             database,
@@ -111,6 +114,7 @@ async def serve(config: Config) -> int:
             asyncio.create_task(chat.run(), name="chat"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(registry.watch(), name="watch"),
+            asyncio.create_task(upkeep.run(soon=not kept), name="upkeep"),
             asyncio.create_task(health.run(), name="health"),
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),
         ]

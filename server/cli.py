@@ -1,6 +1,7 @@
 """The command `lyceum`."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Coroutine, Sequence
@@ -12,10 +13,12 @@ import uvloop
 from server import app, telemetry
 from server.config import Config
 from server.domain.roles import Role
-from server.errors import LyceumError, StartError
-from server.persistence.database import connect, wait_until_up
+from server.errors import DatabaseError, LyceumError, StartError
+from server.persistence import partitions
+from server.persistence.database import PASSING, connect, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
+from server.persistence.partitions import Report
 from server.persistence.types import Connection
 from server.sessions.access import make_token
 
@@ -56,6 +59,8 @@ def db_migrate() -> None:
         done = await migrate(connection, migrations)
         for migration in done:
             click.echo(f"applied {migration.version:04}_{migration.name}")
+        for name in await partitions.ensure(connection):
+            click.echo(f"created {name}")
         click.echo(f"the schema is at version {len(migrations)}")
 
     _with_database(work)
@@ -92,6 +97,36 @@ def db_status() -> None:
 
     if not _with_database(work):
         sys.exit(1)
+
+
+@db.command("maintain")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def db_maintain(as_json: bool) -> None:
+    """Make the partitions of the coming months and drop expired ones.
+
+    A running server does the same every hour. LYCEUM_ACTIVITY_RETENTION_DAYS says how long activity
+    is kept.
+    """
+    days = _config().activity_retention_days
+
+    async def work(connection: Connection, _: Sequence[Migration]) -> Report:
+        try:
+            return await partitions.maintain(connection, days)
+        except PASSING as error:
+            raise DatabaseError(f"partitions can't be kept: {describe(error)}") from error
+
+    report: Report = _with_database(work)
+    if not report.ahead:
+        _fail("this database has no schema yet; `lyceum db migrate` makes it")
+    if as_json:
+        click.echo(json.dumps(report._asdict()))
+        return
+    for name in report.created:
+        click.echo(f"created {name}")
+    for name in report.dropped:
+        click.echo(f"dropped {name}")
+    for table, months in report.ahead.items():
+        click.echo(f"{table} has partitions for this month and {months} more")
 
 
 @db.command("url")

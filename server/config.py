@@ -14,6 +14,8 @@ LogFormat = Literal["console", "json"]
 Sessions = Literal["open", "created"]
 T = TypeVar("T")
 
+MOST_DAYS = 36_500
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -26,7 +28,8 @@ class Limits:
     past it writers are sent away until it drains. documents_per_socket: documents open on one
     Hocuspocus socket. waiting_bytes: what one join may send before it is let in.
     request_bytes: the body of one HTTP request. chat_characters: one chat message.
-    chat_messages_per_second: of one user, five times as many at once.
+    chat_messages_per_second: of one user, five times as many at once. activity_events: rows of activity
+    that wait to be saved; past it new ones are shed.
     """
 
     message_bytes: int = 16 * 2**20
@@ -40,6 +43,7 @@ class Limits:
     request_bytes: int = 16 * 2**20
     chat_characters: int = 4_000
     chat_messages_per_second: int = 2
+    activity_events: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Config:
     linger_seconds: float = 30.0
     history_seconds: float = 86_400.0
     drain_seconds: float = 3.0
+    activity_seconds: float = 10.0
+    activity_retention_days: int = 400
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -89,6 +95,12 @@ class Config:
             linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
             history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
             drain_seconds=read.parsed("LYCEUM_DRAIN_SECONDS", cls.drain_seconds, _seconds),
+            activity_seconds=read.parsed(
+                "LYCEUM_ACTIVITY_SECONDS", cls.activity_seconds, _interval
+            ),
+            activity_retention_days=read.parsed(
+                "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, _days
+            ),
             limits=Limits(
                 **{
                     name: read.parsed(f"LYCEUM_LIMIT_{name.upper()}", default, _limit)
@@ -190,6 +202,19 @@ def _seconds(value: str) -> float:
     if not 0 <= seconds < 1e10:
         raise ValueError("allowed is a number of seconds, 0 or more")
     return seconds
+
+
+def _interval(value: str) -> float:
+    seconds = _seconds(value)
+    if not 0.1 <= seconds <= 3600:
+        raise ValueError("allowed is a number of seconds, 0.1 to 3600")
+    return seconds
+
+
+def _days(value: str) -> int:
+    if not value.isdecimal() or int(value) > MOST_DAYS:
+        raise ValueError(f"allowed is a number of days, 1 to {MOST_DAYS}; 0 keeps everything")
+    return int(value)
 
 
 def _limit(value: str) -> int:

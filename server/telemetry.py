@@ -85,6 +85,24 @@ webhook_deliveries = Counter(
 webhook_delivery_seconds = Histogram(
     "lyceum_webhook_delivery_seconds", "Duration of an attempt to deliver", buckets=FAST
 )
+activity_written = Counter("lyceum_activity_rows_total", "Rows of activity that were saved")
+activity_waiting = Gauge("lyceum_activity_waiting", "Rows of activity that wait to be saved")
+activity_shed = Counter(
+    "lyceum_activity_shed_total",
+    "Activity that was not kept; characters: updates whose characters were not counted",
+    ["kind"],
+)
+activity_failures = Counter(
+    "lyceum_activity_failures_total", "Saves of activity that failed and were tried again"
+)
+partitions_ahead = Gauge(
+    "lyceum_partitions_ahead",
+    "Months beyond the current one for which a table has partitions; -1: none at all",
+    ["table"],
+)
+upkeep_last_success = Gauge(
+    "lyceum_upkeep_last_success_timestamp_seconds", "When partitions were last looked after"
+)
 ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
 
 HELD_TOO_LONG = 0.05  # seconds: longer work is logged with its name

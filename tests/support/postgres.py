@@ -10,6 +10,7 @@ import asyncpg
 
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
+from server.persistence.partitions import ensure
 
 FLAVOURS = ("embedded", "debian")
 FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
@@ -40,6 +41,7 @@ class PostgresInstance:
         url = await instance.create_database()
         connection = await asyncpg.connect(url)
         await migrate(connection, read_migrations())
+        await ensure(connection)
         await connection.close()
         instance._template = urlsplit(url).path[1:]
         return instance

@@ -36,6 +36,8 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_LINGER_SECONDS": "1.5",
             "LYCEUM_HISTORY_SECONDS": "0",
             "LYCEUM_DRAIN_SECONDS": "2",
+            "LYCEUM_ACTIVITY_SECONDS": "0.5",
+            "LYCEUM_ACTIVITY_RETENTION_DAYS": "0",
         }
     )
     assert config == Config(
@@ -49,6 +51,8 @@ def test_every_setting_is_read() -> None:
         linger_seconds=1.5,
         history_seconds=0,
         drain_seconds=2,
+        activity_seconds=0.5,
+        activity_retention_days=0,
     )
     assert not config.loopback
 
@@ -114,6 +118,10 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_LINGER_SECONDS", "-1", "seconds, 0 or more"),
         ("LYCEUM_HISTORY_SECONDS", "nan", "seconds, 0 or more"),
         ("LYCEUM_DRAIN_SECONDS", "inf", "seconds, 0 or more"),
+        ("LYCEUM_ACTIVITY_SECONDS", "0", "0.1 to 3600"),
+        ("LYCEUM_ACTIVITY_SECONDS", "often", "seconds"),
+        ("LYCEUM_ACTIVITY_RETENTION_DAYS", "1.5", "0 keeps everything"),
+        ("LYCEUM_ACTIVITY_RETENTION_DAYS", "99999", "1 to 36500"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "16MB", "0 lifts the limit"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "-1", "0 lifts the limit"),
     ],

@@ -9,7 +9,15 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from server.persistence import chat, collaboration, deliveries, documents, journal, webhooks
+from server.persistence import (
+    activity,
+    chat,
+    collaboration,
+    deliveries,
+    documents,
+    journal,
+    webhooks,
+)
 from server.persistence.types import Connection
 from tests.support.postgres import PostgresInstance
 
@@ -33,6 +41,9 @@ insert into chat_messages
     (session_id, seq, revision, user_id, name, client_message_id, body, sent_at)
     select id, n, n, 'ann', '', n, 'hello', now() + (n - 2) * interval '1 month'
     from documents, generate_series(1, 5) n;
+insert into session_activity (at, session_id, participant, user_id, kind)
+    select now() + n * interval '1 minute', id, gen_random_uuid(), 'user 3', 'join'
+    from documents, generate_series(1, 20) n;
 insert into journal_writers (id) select gen_random_uuid() from generate_series(1, 5000);
 insert into webhooks (owner, url, secret, sessions, events, status)
     select 'user ' || n, 'https://a.example/', 'whsec_x', '*', '{chat.message}',
@@ -105,6 +116,17 @@ ARGUMENTS = {
     deliveries.READ: ["70", "gen_random_uuid()"],
     deliveries.REDELIVER: ["70", "gen_random_uuid()"],
     deliveries.PRUNE: ["1000"],
+    activity.REGISTER: ["gen_random_uuid()"],
+    activity.FENCE: ["gen_random_uuid()", "1"],
+    activity.SEE: [
+        "array[7, 9]::bigint[]",
+        "array['user 1', 'new']",
+        "array['', '']",
+        "array[now(), now()]",
+        "array[now(), now()]",
+    ],
+    activity.BY_INTERVAL: ["7", "now()", "now() + interval '1 hour'", "60"],
+    activity.SUMMARY: ["7", "now()", "now() + interval '1 hour'", "100"],
 }
 
 
@@ -143,3 +165,14 @@ async def test_reading_touches_one_partition(full: Connection) -> None:
     query = documents.UPDATES_AFTER.replace("$1", "7").replace("$2", "15")
     plan = await full.fetchval(f"explain (format json) {query}")
     assert len(set(re.findall(r"document_updates_\d", plan))) <= 2  # its name and its index's
+
+
+@pytest.mark.parametrize("statement", [activity.BY_INTERVAL, activity.SUMMARY])
+async def test_activity_is_read_from_its_months_only(full: Connection, statement: str) -> None:
+    """By the index on session and time, and no partition of another month is touched."""
+    arguments = ["7", "now()", "now() + interval '1 minute'", "100"]
+    for number, argument in enumerate(arguments, 1):
+        statement = statement.replace(f"${number}", argument)
+    plan = await full.fetchval(f"explain (analyze, format json) {statement}")
+    assert len(re.findall(r'"Relation Name": "session_activity_[0-9_]+"', plan)) == 1
+    assert re.search(r'"Index Name": "session_activity_[0-9_]+_session_id_at_idx"', plan)

@@ -1,0 +1,40 @@
+"""Looks after partitions while a server runs: at its start and once an hour."""
+
+import asyncio
+
+import structlog
+
+from server.persistence import partitions
+from server.persistence.database import PASSING, Database, describe
+
+log = structlog.get_logger()
+
+EVERY = 3600.0  # seconds
+AGAIN_AFTER = 60.0  # seconds, when it failed
+
+
+class Upkeep:
+    """See the module. activity_days: how long activity is kept, 0 for ever."""
+
+    def __init__(self, database: Database, activity_days: int) -> None:
+        self._database = database
+        self._activity_days = activity_days
+
+    async def once(self) -> bool:
+        """Do what is due; whether that worked."""
+        try:
+            connection = await self._database.connect()
+            try:
+                await partitions.maintain(connection, self._activity_days)
+            finally:
+                connection.terminate()
+        except PASSING as error:
+            log.warning("upkeep of partitions failed; it is tried again", why=describe(error))
+            return False
+        return True
+
+    async def run(self, soon: bool = False) -> None:
+        """Do what is due until cancelled; soon: it failed last time."""
+        while True:
+            await asyncio.sleep(AGAIN_AFTER if soon else EVERY)
+            soon = not await self.once()

@@ -28,8 +28,8 @@ class Limits:
     past it writers are sent away until it drains. documents_per_socket: documents open on one
     Hocuspocus socket. waiting_bytes: what one join may send before it is let in.
     request_bytes: the body of one HTTP request. chat_characters: one chat message.
-    chat_messages_per_second: of one user, five times as many at once. activity_events: rows of activity
-    that wait to be saved; past it new ones are shed.
+    chat_messages_per_second: of one user, five times as many at once.
+    activity_events: rows of activity that wait to be saved; past it new ones are shed.
     """
 
     message_bytes: int = 16 * 2**20

@@ -30,6 +30,7 @@ from server.sessions.commands import Commands
 from server.sessions.hub import Hub
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
+from server.webhooks.service import WebhookService
 
 log = structlog.get_logger()
 
@@ -70,6 +71,11 @@ async def serve(config: Config) -> int:
         stack.push_async_callback(database.close)
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
+        webhooks = WebhookService(
+            database, config.webhooks_private == "allow", config.webhook_changed_seconds
+        )
+        stack.push_async_callback(webhooks.close)
+        await webhooks.prepare()
         saver = Saver(database.connect, config.limits.journal_queue_bytes)
         registry = Registry(
             database,
@@ -78,9 +84,10 @@ async def serve(config: Config) -> int:
             config.linger_seconds,
             config.history_seconds,
             creates=config.sessions == "open",
+            events=webhooks.events,
         )
         access = Access.of(config)
-        chat = Chat(database, config.limits)
+        chat = Chat(database, config.limits, webhooks.events)
         commands = Commands(chat)
 
         async def settle() -> None:
@@ -95,7 +102,7 @@ async def serve(config: Config) -> int:
             commands.received,
             settle,
         )
-        services = Services(database, registry, access, chat, config.limits)
+        services = Services(database, registry, access, chat, webhooks.management, config.limits)
         health = Health(database, lambda: saver.failing)
         web = _Uvicorn(
             uvicorn.Config(
@@ -112,6 +119,7 @@ async def serve(config: Config) -> int:
         running = [
             asyncio.create_task(saver.run(), name="saver"),
             asyncio.create_task(chat.run(), name="chat"),
+            asyncio.create_task(webhooks.run(), name="webhooks"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(upkeep.run(soon=not kept), name="upkeep"),
@@ -129,6 +137,7 @@ async def serve(config: Config) -> int:
         except TimeoutError:
             log.error("not everything could be saved; clients keep what was not acknowledged")
             code = 1
+        await webhooks.drain()
         web.should_exit = True
         await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
         for task in running:

@@ -12,6 +12,7 @@ from server.errors import ConfigError
 Guests = Literal["editor", "viewer", "off"]
 LogFormat = Literal["console", "json"]
 Sessions = Literal["open", "created"]
+Private = Literal["off", "allow"]
 T = TypeVar("T")
 
 MOST_DAYS = 36_500
@@ -63,6 +64,8 @@ class Config:
     drain_seconds: float = 3.0
     activity_seconds: float = 10.0
     activity_retention_days: int = 400
+    webhooks_private: Private = "off"
+    webhook_changed_seconds: float = 60.0
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -100,6 +103,10 @@ class Config:
             ),
             activity_retention_days=read.parsed(
                 "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, _days
+            ),
+            webhooks_private=read.parsed("LYCEUM_WEBHOOKS_PRIVATE", cls.webhooks_private, _private),
+            webhook_changed_seconds=read.parsed(
+                "LYCEUM_WEBHOOK_CHANGED_SECONDS", cls.webhook_changed_seconds, _seconds
             ),
             limits=Limits(
                 **{
@@ -184,6 +191,14 @@ def _sessions(value: str) -> Sessions:
     if value == "created":
         return "created"
     raise ValueError("allowed are open (a join makes the session) and created (only over REST)")
+
+
+def _private(value: str) -> Private:
+    if value == "off":
+        return "off"
+    if value == "allow":
+        return "allow"
+    raise ValueError("allowed are off (webhooks lead to public addresses only) and allow")
 
 
 def _log_format(value: str) -> LogFormat:

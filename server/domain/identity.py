@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from server.domain.roles import Role, granted
+from server.domain.webhooks import teaches
 
 
 class Identity(NamedTuple):
@@ -45,6 +46,10 @@ class Bearer(NamedTuple):
     expires_at: float | None
     issued_at: float | None = None
     token_id: str | None = None
+
+    def teaches(self, pattern: str) -> bool:
+        """Whether the token says teacher for all sessions of a pattern: a name, or `prefix*`."""
+        return self.grants is not None and teaches(self.grants, pattern)
 
     def identity(self, session: str) -> Identity | None:
         """Who that is for one session; None if the token is not for it."""

@@ -23,6 +23,7 @@ from server.persistence import chat
 from server.persistence.chat import Delete, Edit, Page, Send, Sender, Write, Written
 from server.persistence.database import LASTING, PASSING, Database, describe
 from server.protocol.messages import ChatDelete, ChatEdit, ChatMessage, ChatSaid, ChatSend
+from server.sessions.events import UNHEARD, Events
 from server.sessions.session import Session
 
 log = structlog.get_logger()
@@ -59,8 +60,9 @@ class _Waiting(NamedTuple):
 class Chat:
     """The chat of all sessions of this server."""
 
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, limits: Limits, events: Events = UNHEARD) -> None:
         self._database = database
+        self._events = events
         self._limits = limits
         self._queue: deque[_Waiting] = deque()
         self._buckets: dict[object, TokenBucket] = {}
@@ -253,6 +255,8 @@ class Chat:
     def _finish(self, waiting: _Waiting, result: Written | LyceumError) -> None:
         waiting.session.chat_waiting -= 1
         telemetry.chat_waiting.dec()
+        if isinstance(result, Written):
+            self._events.chat(waiting.session.name, result.message)
         if waiting.done.cancelled():
             return
         if isinstance(result, LyceumError):

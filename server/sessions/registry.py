@@ -21,6 +21,7 @@ from server.persistence.database import PASSING, Database, describe
 from server.persistence.documents import Stored
 from server.sessions.compaction import compact
 from server.sessions.document import Document
+from server.sessions.events import UNHEARD, Events
 from server.sessions.participant import Participant
 from server.sessions.saver import Saver
 from server.sessions.session import Session
@@ -53,6 +54,7 @@ class Registry:
         linger: float,
         history: float,
         creates: bool = True,
+        events: Events = UNHEARD,
     ) -> None:
         self._database = database
         self._saver = saver
@@ -60,6 +62,7 @@ class Registry:
         self._linger = linger
         self._history = timedelta(seconds=history)
         self._creates = creates
+        self._events = events
         self._sessions: dict[SessionName, Session] = {}
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._behind: set[Session] = set()  # others wrote what these have not read yet
@@ -112,7 +115,9 @@ class Registry:
             details, stored, chat_revision = await self._read(name)
             with telemetry.holding("load", session=name, parts=len(stored.parts)):
                 document = Document.load(stored.parts, self._limits.pending_bytes)
-            session = Session(details, document, self._saver, self._limits, self._missed)
+            session = Session(
+                details, document, self._saver, self._limits, self._missed, self._events
+            )
             session.bytes = sum(map(len, stored.parts))
             session.chat_revision = chat_revision
             session.seq, session.snapshot_seq = stored.seq, stored.snapshot_seq
@@ -214,6 +219,8 @@ class Registry:
         del self._sessions[session.name]
         self._behind.discard(session)
         self._compact_at(session, COMPACT_WHEN_LEFT)
+        if session.announced:
+            self._events.closed(session.name)
         log.debug("session let go", session=session.name)
 
     def _compact_at(self, session: Session, rows: int) -> None:

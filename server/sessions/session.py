@@ -37,6 +37,7 @@ from server.protocol.update import EMPTY, has_structs
 from server.protocol.yjs import SyncType
 from server.sessions.awareness import AwarenessStates
 from server.sessions.document import Document, Integrated
+from server.sessions.events import UNHEARD, Events
 from server.sessions.fanout import send_to_all
 from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
 from server.sessions.participant import Author, Participant, framed
@@ -54,7 +55,8 @@ class Session:
     document is stored in. seq: of the newest journal row that the document holds. snapshot_seq:
     what the newest snapshot covers. tail_bytes: what was received since. missed: called when
     others wrote to the journal. broken: it takes nobody any more. chat_revision: the newest that
-    everybody here was told of. chat_waiting: chat of it that is not saved yet.
+    everybody here was told of. chat_waiting: chat of it that is not saved yet. announced: whether
+    it was told as an event that it opened.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Session:
         saver: Saver,
         limits: Limits,
         missed: "Callable[[Session], None]",
+        events: Events = UNHEARD,
     ) -> None:
         self.details = details
         self.document = document
@@ -74,11 +77,13 @@ class Session:
         self.snapshot_seq = Seq(0)
         self.tail_bytes = 0
         self.broken = False
+        self.announced = False
         self.idle_since = time.monotonic()
         self.awareness = AwarenessStates()
         self._saver = saver
         self._limits = limits
         self._missed = missed
+        self._events = events
         self._loop = asyncio.get_running_loop()
         self._participants: dict[Participant, None] = {}
         self._owed: Counter[Author] = Counter()
@@ -131,6 +136,9 @@ class Session:
         self._participants[participant] = None
         self.awareness.join(participant, time.monotonic())
         telemetry.participants.inc()
+        if not self.announced:
+            self.announced = True
+            self._events.opened(self.name, participant)
 
     def _admit(self, participant: Participant, identity: Identity) -> None:
         role = self.details.role_of(identity)
@@ -387,6 +395,7 @@ class Session:
             self.bytes += len(integrated.update)
             self._saver.save(self, integrated.update, owed)
             self._deliver(integrated)
+            self._events.changed(self.name, owed)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
         else:
             for waiting in owed.elements():

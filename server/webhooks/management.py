@@ -3,13 +3,12 @@
 Whoever shows a token that says teacher for all sessions of a webhook may do all of it.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from msgspec import UNSET
 
+from server.domain.identity import Bearer
 from server.domain.webhooks import EVENT_TYPES, TEST, EventType
 from server.errors import BadRequest, Conflict, Forbidden
 from server.persistence import deliveries, webhooks
@@ -23,15 +22,8 @@ from server.webhooks.sender import Guard
 from server.webhooks.worker import Worker
 
 MAX_PATTERN = 256
+LAST_KEY = 2**63 - 1
 SCAN = 200  # webhooks that are read at once to find those that somebody may see
-NEWEST = 2**62  # above every id
-
-
-class Manager(NamedTuple):
-    """Who asks. user: its id. teaches: whether it is a teacher wherever a pattern fits."""
-
-    user: str
-    teaches: Callable[[str], bool]
 
 
 class Webhooks:
@@ -46,32 +38,32 @@ class Webhooks:
         self._worker = worker
 
     async def create(
-        self, who: Manager, url: str, sessions: str, events: list[EventType] | None
+        self, who: Bearer, url: str, sessions: str, events: list[EventType]
     ) -> tuple[Hook, str]:
         """Make a webhook; also returns its secret, which nobody is told again.
 
-        events: None for all. Raises Forbidden, BadRequest, Conflict.
+        Raises Forbidden, BadRequest, Conflict.
         """
         _check_sessions(who, sessions)
-        chosen = _checked_events(list(EVENT_TYPES) if events is None else events)
+        chosen = _checked_events(events)
         await self._guard.check(url)
         new = NewHook(who.user, url, signing.make_secret(), sessions, chosen)
         async with self._database.acquire() as connection:
             hook = await webhooks.create(connection, new)
-        await self._publisher.refresh()
+        await self._publisher.refresh_now()
         return hook, new.secret
 
-    async def read(self, who: Manager, id: UUID) -> Hook:
+    async def read(self, who: Bearer, id: UUID) -> Hook:
         """One webhook; raises NoHook, Forbidden."""
         async with self._database.acquire() as connection:
             hook = await webhooks.read(connection, id)
         _check_sessions(who, hook.sessions)
         return hook
 
-    async def hooks(self, who: Manager, before: int | None, limit: int) -> list[Hook]:
+    async def hooks(self, who: Bearer, before: int, limit: int) -> list[Hook]:
         """Those that somebody may see, newest first, with ids below `before`."""
         found: list[Hook] = []
-        before = NEWEST if before is None else before
+        before = _key(before)
         async with self._database.acquire() as connection:
             while len(found) < limit:
                 page = await webhooks.hooks(connection, before, SCAN)
@@ -82,7 +74,7 @@ class Webhooks:
         return found[:limit]
 
     async def change(
-        self, who: Manager, id: UUID, changes: HookChanges, version: int | None = None
+        self, who: Bearer, id: UUID, changes: HookChanges, version: int | None = None
     ) -> Hook:
         """Change a webhook; raises NoHook, Forbidden, BadRequest, VersionMismatch."""
         await self.read(who, id)
@@ -94,32 +86,31 @@ class Webhooks:
             await self._guard.check(changes.url)
         async with self._database.acquire() as connection:
             hook = await webhooks.change(connection, id, changes, version)
-        await self._publisher.refresh()
+        await self._publisher.refresh_now()
         self._worker.wake()
         return hook
 
-    async def delete(self, who: Manager, id: UUID) -> None:
+    async def delete(self, who: Bearer, id: UUID) -> None:
         """Delete a webhook; raises NoHook, Forbidden."""
         await self.read(who, id)
         async with self._database.acquire() as connection:
             await webhooks.delete(connection, id)
-        await self._publisher.refresh()
+        await self._publisher.refresh_now()
 
     async def deliveries(
         self,
-        who: Manager,
+        who: Bearer,
         id: UUID,
         status: DeliveryStatus | None,
-        before: int | None,
+        before: int,
         limit: int,
     ) -> list[Delivery]:
         """Deliveries to a webhook, newest first; raises NoHook, Forbidden."""
         hook = await self.read(who, id)
-        before = NEWEST if before is None else before
         async with self._database.acquire() as connection:
-            return await deliveries.deliveries(connection, hook.id, before, status, limit)
+            return await deliveries.deliveries(connection, hook.id, _key(before), status, limit)
 
-    async def redeliver(self, who: Manager, id: UUID, event_id: UUID) -> Delivery:
+    async def redeliver(self, who: Bearer, id: UUID, event_id: UUID) -> Delivery:
         """Have an event delivered again; raises NoHook, NoDelivery, Forbidden, Conflict."""
         hook = await self._active(who, id)
         async with self._database.acquire() as connection:
@@ -127,7 +118,7 @@ class Webhooks:
         self._worker.wake()
         return delivery
 
-    async def test(self, who: Manager, id: UUID) -> Delivery:
+    async def test(self, who: Bearer, id: UUID) -> Delivery:
         """Have a webhook sent a test; raises NoHook, Forbidden, Conflict."""
         hook = await self._active(who, id)
         payload = make_test(hook.public_id, datetime.now(UTC))
@@ -138,14 +129,19 @@ class Webhooks:
         self._worker.wake()
         return delivery
 
-    async def _active(self, who: Manager, id: UUID) -> Hook:
+    async def _active(self, who: Bearer, id: UUID) -> Hook:
         hook = await self.read(who, id)
         if hook.status != "ACTIVE":
             raise Conflict("This webhook is paused; set its status to ACTIVE first.")
         return hook
 
 
-def _check_sessions(who: Manager, pattern: str) -> None:
+def _key(before: int) -> int:
+    """A key from a cursor as one that the database can look for."""
+    return min(max(before, 0), LAST_KEY)
+
+
+def _check_sessions(who: Bearer, pattern: str) -> None:
     if not 0 < len(pattern) <= MAX_PATTERN or not pattern.isprintable():
         raise BadRequest("A webhook's sessions are a session's name, or prefix*.")
     if not who.teaches(pattern):

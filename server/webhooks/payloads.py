@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,7 @@ from server.ids import SessionName
 from server.protocol.messages import ChatMessage
 
 MOST_NAMED = 100  # participants in one event
+CHATS = UUID("0b2a7a52-6d0e-4f5c-9a35-3f6b1f6a1c0e")  # the space of ids of chat's events
 ROUGHLY = 200  # bytes of an event beside what is counted
 T = TypeVar("T", str, str | None)
 
@@ -94,6 +95,13 @@ class Chat(Struct, frozen=True):
             mentions=tuple(map(_clean, message.mentions)),
         )
         return cls(session, action, cleaned)
+
+    @property
+    def id(self) -> UUID:
+        """The same for the same revision of the same message, whoever is told of it how often."""
+        message = self.message
+        moment = message.sent_at.isoformat()
+        return uuid5(CHATS, f"{self.session}\n{message.seq}\n{message.revision}\n{moment}")
 
 
 class Tested(Struct, frozen=True):

@@ -7,6 +7,7 @@ not written when the server is killed is lost; what was is delivered, by whichev
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -111,9 +112,13 @@ class Publisher:
             self._publish("session.closed", session, Closed(session))
 
     def chat(self, session: SessionName, message: ChatMessage) -> None:
-        """A chat message was committed: it is new, or was edited or deleted."""
+        """A chat message was committed: it is new, or was edited or deleted.
+
+        Told again of the same revision, it is the same event.
+        """
         if self._subscriptions:
-            self._publish("chat.message", session, Chat.of(session, message))
+            chat = Chat.of(session, message)
+            self._publish("chat.message", session, chat, chat.id)
 
     def _hooks(self, type: EventType, session: SessionName) -> tuple[int, ...]:
         found = self._by_session.get(session)
@@ -124,10 +129,12 @@ class Publisher:
             self._by_session[session] = found
         return tuple(hook.id for hook in found if type in hook.events)
 
-    def _publish(self, type: EventType, session: SessionName, data: Data) -> None:
+    def _publish(
+        self, type: EventType, session: SessionName, data: Data, id: UUID | None = None
+    ) -> None:
         hooks = self._hooks(type, session)
         if hooks:
-            self._queue.put(Event(type, datetime.now(UTC), data, hooks))
+            self._queue.put(Event(type, datetime.now(UTC), data, hooks, id or uuid4()))
             self._idle.clear()
             self._wanted.set()
 
@@ -160,6 +167,13 @@ class Publisher:
             self._subscriptions = found
             self._by_session.clear()
 
+    async def refresh_now(self) -> None:
+        """The same, unless the database is away: it will be looked at again soon."""
+        try:
+            await self.refresh()
+        except PASSING as error:
+            log.debug("can't look for webhooks", why=describe(error))
+
     async def run(self) -> None:
         """Write what is published until cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -168,10 +182,7 @@ class Publisher:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                await self.refresh()
-            except PASSING as error:
-                log.debug("can't look for webhooks", why=describe(error))
+            await self.refresh_now()
             await asyncio.sleep(REFRESH_EVERY)
 
     async def _write(self) -> None:

@@ -57,7 +57,11 @@ class Guard:
         """A URL in parts, if it may be called now; raises UrlRefused, AddressRefused."""
         target = self.read(url)
         if target.address is None:
-            await self.addresses(target.host)
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    await self.addresses(target.host)
+            except TimeoutError:
+                raise HostUnknown from None
         return target
 
     def read(self, url: str) -> Target:

@@ -38,6 +38,8 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_DRAIN_SECONDS": "2",
             "LYCEUM_ACTIVITY_SECONDS": "0.5",
             "LYCEUM_ACTIVITY_RETENTION_DAYS": "0",
+            "LYCEUM_WEBHOOKS_PRIVATE": "allow",
+            "LYCEUM_WEBHOOK_CHANGED_SECONDS": "5",
         }
     )
     assert config == Config(
@@ -53,6 +55,8 @@ def test_every_setting_is_read() -> None:
         drain_seconds=2,
         activity_seconds=0.5,
         activity_retention_days=0,
+        webhooks_private="allow",
+        webhook_changed_seconds=5,
     )
     assert not config.loopback
 
@@ -122,6 +126,8 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_ACTIVITY_SECONDS", "often", "seconds"),
         ("LYCEUM_ACTIVITY_RETENTION_DAYS", "1.5", "0 keeps everything"),
         ("LYCEUM_ACTIVITY_RETENTION_DAYS", "99999", "1 to 36500"),
+        ("LYCEUM_WEBHOOKS_PRIVATE", "on", "off (webhooks lead to public addresses only)"),
+        ("LYCEUM_WEBHOOK_CHANGED_SECONDS", "often", "seconds, 0 or more"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "16MB", "0 lifts the limit"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "-1", "0 lifts the limit"),
     ],

@@ -10,7 +10,7 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.types import ASGIApp as LitestarApp
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.http.api import chat, document, participants, sessions
+from server.http.api import chat, document, participants, sessions, webhooks
 from server.http.api.problems import HANDLERS
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
 
@@ -27,6 +27,7 @@ TAGS = {
     "Participants": participants.HANDLERS,
     "Document": document.HANDLERS,
     "Chat": chat.HANDLERS,
+    "Webhooks": webhooks.HANDLERS,
 }
 
 

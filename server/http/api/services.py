@@ -10,7 +10,7 @@ from litestar.datastructures import State
 
 from server.config import Limits
 from server.domain.details import Details
-from server.domain.identity import Identity
+from server.domain.identity import Bearer, Identity
 from server.domain.roles import Role
 from server.errors import BadRequest, Forbidden, Unauthorized, Unavailable
 from server.ids import SessionName
@@ -20,6 +20,7 @@ from server.sessions.access import Access
 from server.sessions.chat import Chat
 from server.sessions.registry import Registry, check_name
 from server.sessions.session import Session
+from server.webhooks.management import Webhooks
 
 SAVE_TIMEOUT = 10.0  # seconds that a request waits for COMMIT
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Services:
     registry: Registry
     access: Access
     chat: Chat
+    webhooks: Webhooks
     limits: Limits
 
 
@@ -42,6 +44,11 @@ class Caller:
     def __init__(self, services: Services, token: str) -> None:
         self._services = services
         self.token = token
+
+    @property
+    def bearer(self) -> Bearer:
+        """Who it is wherever; raises Unauthorized for a guest."""
+        return self._services.access.bearer(self.token)
 
     def identity(self, name: SessionName) -> Identity:
         """Who it is for a session; raises Unauthorized, Forbidden."""

@@ -103,13 +103,13 @@ def _answer(
     return Response(view(services, details, role), status_code=status, headers=headers)
 
 
-def _version(if_match: str | None) -> int | None:
+def version_in(if_match: str | None) -> int | None:
     """The version that an If-Match header names; raises BadRequest."""
     if if_match is None or if_match.strip() == "*":
         return None
     text = if_match.strip().removeprefix("W/").strip('"')
     if not text.isdecimal() or len(text) > 18:
-        raise BadRequest("If-Match has to be the ETag that the session was read with.")
+        raise BadRequest("If-Match has to be the ETag of what was read.")
     return int(text)
 
 
@@ -204,7 +204,9 @@ async def change_session(
         expires_at=data.expires_at,
     )
     async with services.database.acquire() as connection:
-        details = await collaboration.change(connection, session_name, changes, _version(if_match))
+        details = await collaboration.change(
+            connection, session_name, changes, version_in(if_match)
+        )
     await services.registry.refresh(session_name)
     return _answer(services, details, details.role_of(identity))
 

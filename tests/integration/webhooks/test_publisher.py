@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
+
 from server import telemetry
 from server.domain.identity import Identity
 from server.ids import SessionName
@@ -118,6 +120,18 @@ async def test_each_webhook_gets_what_it_asked_for(database: Database) -> None:
     assert ids == 1
 
 
+async def test_what_was_said_is_one_event_however_often_it_is_told(database: Database) -> None:
+    """Of each revision, as after a commit whose outcome was unknown."""
+    hook = await hook_for(database)
+    edited = msgspec.structs.replace(SAID, revision=2, edited_at=SAID.sent_at)
+    async with running(database) as publisher:
+        for message in (SAID, SAID, edited, SAID, edited):
+            publisher.chat(LESSON, message)
+        await publisher.drain()
+    actions = [event["data"]["action"] for event in await owed(database, hook)]
+    assert actions == ["new", "edited"]
+
+
 async def test_without_webhooks_nothing_is_kept(database: Database) -> None:
     """Nor for sessions that no webhook is for."""
     async with running(database) as publisher:
@@ -205,7 +219,9 @@ async def test_nothing_is_lost_while_the_database_is_away(database_url: str) -> 
             for who in (ANN, BOB):
                 publisher.changed(SessionName("other"), [who])
                 await eventually(lambda: not publisher._changing)
-            publisher.chat(LESSON, SAID)
+            publisher.chat(
+                LESSON, msgspec.structs.replace(SAID, revision=2, edited_at=SAID.sent_at)
+            )
             assert len(publisher._queue) == 2
             await proxy.open()
             await publisher.drain()

@@ -9,6 +9,7 @@ export default defineConfig({
     outDir: "../server/http/static",
     emptyOutDir: true,
     assetsInlineLimit: 0, // no data: URLs, so that the content security policy needs none
+    chunkSizeWarningLimit: 700, // kB; the editor alone is most of it, and is needed at once
     license: { fileName: "licenses.md" },
     rolldownOptions: { input: PAGES },
   },

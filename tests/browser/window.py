@@ -1,9 +1,10 @@
 """One window with the page in it, as the person before it sees and uses it."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
-from playwright.async_api import ConsoleMessage, Page, Response, expect
+from playwright.async_api import ConsoleMessage, Dialog, Page, Response, expect
 
 from tests.support.waiting import eventually
 
@@ -25,6 +26,7 @@ class Window:
         self.responses: list[Response] = []
         self.server_gone = False
         self.status = page.get_by_test_id("status")
+        self.saved = page.get_by_test_id("saved")
         self.people = page.get_by_test_id("people").locator(".person-name")
         self.name_input = page.get_by_test_id("name-input")
         self.note = page.get_by_role("alert")
@@ -48,6 +50,28 @@ class Window:
     async def close(self) -> None:
         """Close the window as its user would."""
         await self.page.close(run_before_unload=True)
+
+    def accept_leaving(self) -> None:
+        """Leave all the same when the page asks, from now on."""
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    async def may_not_close_unasked(self) -> None:
+        """With edits that nobody else has, closing asks first; "stay" stays."""
+        asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def stay(dialog: Dialog) -> None:
+            asked.set_result(dialog.type)
+            await dialog.dismiss()
+
+        self.page.once("dialog", stay)
+        await self.close()
+        async with asyncio.timeout(TIMEOUT / 1000):
+            assert await asked == "beforeunload"
+
+    async def overflow(self) -> int:
+        """How many pixels the page is wider than the window."""
+        width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return int(await self.page.evaluate(width))
 
     async def sees_state(self, state: str) -> None:
         """Return when the page shows that state of its connection."""

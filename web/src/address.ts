@@ -10,8 +10,8 @@ export interface Address {
   token: string | null;
   /** The page's address to give to others. */
   link: string;
-  /** Where `session` is appended to: ws://HOST/yjs */
-  webSocketBase: string;
+  /** ws://HOST/hocuspocus */
+  webSocket: string;
 }
 
 export function readAddress(location: Location): Address {
@@ -22,20 +22,24 @@ export function readAddress(location: Location): Address {
   const link = new URL(location.pathname, location.origin);
   if (session !== DEFAULT_SESSION) link.searchParams.set("session", session);
 
-  const webSocketBase = new URL("yjs", link);
-  webSocketBase.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const webSocket = new URL("hocuspocus", link);
+  webSocket.search = "";
+  webSocket.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 
   return {
     session,
     token: hash.get("token") || query.get("token") || null,
     link: link.href,
-    webSocketBase: webSocketBase.href,
+    webSocket: webSocket.href,
   };
 }
 
-/** A name that a URL's path can carry: "." and ".." would be resolved away, even when encoded. */
+/**
+ * A name that every kind of client can join by: no URL's path can carry "." and "..", and a
+ * control character would end the name inside a message.
+ */
 export function isUsableSession(session: string): boolean {
-  return session !== "." && session !== "..";
+  return session !== "." && session !== ".." && !/\p{Cc}/u.test(session);
 }
 
 /**

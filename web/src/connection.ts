@@ -1,86 +1,128 @@
 /**
  * The document's way to the server, and the one word the page shows for it.
  *
- *     connecting → live or reading ⇄ offline
+ *     connecting → waiting → live ⇄ reading
+ *     any of them ⇄ offline
  *     any of them → refused, which is final
  */
 
-import { readAuthMessage } from "y-protocols/auth";
+import { HocuspocusProvider, HocuspocusProviderWebsocket } from "@hocuspocus/provider";
 import type { Awareness } from "y-protocols/awareness";
-import { messageAuth, WebsocketProvider } from "y-websocket";
 import type * as Y from "yjs";
 
 import type { Address } from "./address";
+import { Ledger, type Unsaved } from "./ledger";
+import { type ChatCommand, type ChatNotice, parseNotice, type SessionState } from "./notices";
+
+/** Milliseconds before the next try: soon, but not everybody at once after a server's restart. */
+const RETRY = { delay: Math.round(500 + 700 * Math.random()), minDelay: 500, maxDelay: 5000 };
 
 export type Connection =
   | { state: "connecting" }
+  /** The session is full; the server lets in whoever waits. */
+  | { state: "waiting"; reason: string }
   | { state: "live" }
-  /** Live, but what is written here is not taken. `reason`: the server's words. */
-  | { state: "reading"; reason: string }
-  /** `loaded`: the document was received once, so there is something to go on writing in. */
-  | { state: "offline"; loaded: boolean }
+  /** Live, but what is written here is not taken. */
+  | { state: "reading"; session: SessionState }
+  /**
+   * `loaded`: the document was received once, so there is something to go on writing in.
+   * `reason`: the server's words for closing the socket, or "".
+   */
+  | { state: "offline"; loaded: boolean; reason: string }
   /** `reason`: the server's words, or "". */
   | { state: "refused"; reason: string };
 
+export interface Listeners {
+  onConnection(connection: Connection): void;
+  /** At every entry, and whenever it changes. */
+  onSession(session: SessionState): void;
+  onUnsaved(unsaved: Unsaved): void;
+  onChat(notice: ChatNotice): void;
+}
+
 export interface Link {
-  /** Whether edits were made that the server has not been offered yet. */
-  hasUnsentEdits(): boolean;
+  /** Does nothing while the session has not been entered. */
+  send(command: ChatCommand): void;
 }
 
 export function connect(
   doc: Y.Doc,
   awareness: Awareness,
   address: Address,
-  onChange: (connection: Connection) => void,
+  listeners: Listeners,
 ): Link {
-  const provider = new WebsocketProvider(
-    address.webSocketBase,
-    encodeURIComponent(address.session),
-    doc,
-    {
-      awareness,
-      connect: false,
-      params: address.token === null ? {} : { token: address.token },
-      disableBc: true, // what one window shows of another has been to the server and back
-    },
-  );
+  const ledger = new Ledger(listeners.onUnsaved);
+  const socket = new HocuspocusProviderWebsocket({
+    url: address.webSocket,
+    autoConnect: false,
+    WebSocketPolyfill: ledger.socketClass(),
+    ...RETRY,
+  });
+  const provider = new HocuspocusProvider({
+    websocketProvider: socket,
+    name: address.session,
+    document: doc,
+    awareness,
+    token: address.token,
+  });
 
   let current: Connection = { state: "connecting" };
+  let session: SessionState | null = null; // while it is entered
   let loaded = false;
-  let unsent = false;
-  let readOnly: string | null = null;
 
   const become = (next: Connection) => {
     if (current.state === "refused") return;
     current = next;
-    onChange(next);
+    listeners.onConnection(next);
+  };
+  const entered = () => {
+    if (session === null || !provider.synced) return;
+    loaded = true;
+    become(session.may_write ? { state: "live" } : { state: "reading", session });
   };
 
-  provider.on("sync", (synced) => {
-    if (!synced) return;
-    loaded = true;
-    if (readOnly === null) unsent = false;
-    become(readOnly === null ? { state: "live" } : { state: "reading", reason: readOnly });
+  provider.on("synced", entered);
+  provider.on("stateless", ({ payload }: { payload: string }) => {
+    const notice = parseNotice(payload);
+    switch (notice?.type) {
+      case "session.full":
+        become({ state: "waiting", reason: notice.reason });
+        break;
+      case "session.state":
+        session = notice;
+        listeners.onSession(notice);
+        entered();
+        break;
+      case "chat.message":
+      case "chat.saved":
+      case "chat.messages":
+      case "refused":
+        listeners.onChat(notice);
+    }
   });
-  provider.on("connection-close", () => {
-    readOnly = null;
-    become({ state: "offline", loaded });
+  provider.on("close", ({ event }: { event: { code: number; reason: string } }) => {
+    session = null;
+    const reason = event.code >= 4000 && event.code < 5000 ? event.reason : "";
+    become({ state: "offline", loaded, reason });
     // Others may have seen this state leave with its clock; only a newer clock brings it back.
     awareness.setLocalState(awareness.getLocalState());
   });
-  provider.on("closed", ({ reason }) => become({ state: "refused", reason }));
-  // The provider's own handler would print the URL, and the token with it, to the console.
-  provider.messageHandlers[messageAuth] = (_encoder, decoder) =>
-    readAuthMessage(decoder, doc, (_doc, reason) => {
-      readOnly = reason;
-      if (provider.synced) become({ state: "reading", reason });
-    });
-
-  doc.on("update", (_update: Uint8Array, origin: unknown) => {
-    if (origin !== provider && current.state !== "live") unsent = true;
+  provider.on("authenticationFailed", ({ reason }: { reason: string }) => {
+    session = null;
+    become({ state: "refused", reason });
+    socket.disconnect();
   });
 
-  onChange(current);
-  provider.connect();
-  return { hasUnsentEdits: () => unsent && current.state !== "refused" };
+  doc.on("update", (_update: Uint8Array, origin: unknown) => {
+    if (origin !== provider) ledger.edited();
+  });
+
+  listeners.onConnection(current);
+  provider.attach();
+  void socket.connect();
+  return {
+    send(command) {
+      if (session !== null) provider.sendStateless(JSON.stringify(command));
+    },
+  };
 }

@@ -27,7 +27,7 @@ import type { Awareness } from "y-protocols/awareness";
 import type * as Y from "yjs";
 
 import { cursors } from "./cursors";
-import { solidity } from "./solidity";
+import { loadLanguage } from "./languages";
 
 export interface Labels {
   /** What a screen reader calls the editor. */
@@ -39,16 +39,30 @@ export interface Labels {
 
 export interface Editor {
   setWritable(writable: boolean): void;
+  /** Highlights a language; one that is not known is plain text. */
+  setLanguage(name: string): void;
 }
 
 const highlighting = HighlightStyle.define([
   { tag: tags.keyword, class: "tok-keyword" },
-  { tag: tags.typeName, class: "tok-type" },
-  { tag: tags.string, class: "tok-string" },
-  { tag: [tags.number, tags.atom], class: "tok-literal" },
-  { tag: tags.comment, class: "tok-comment" },
-  { tag: tags.definition(tags.variableName), class: "tok-definition" },
-  { tag: tags.standard(tags.variableName), class: "tok-builtin" },
+  { tag: [tags.typeName, tags.className], class: "tok-type" },
+  { tag: [tags.string, tags.regexp, tags.monospace], class: "tok-string" },
+  { tag: [tags.number, tags.atom, tags.bool, tags.null], class: "tok-literal" },
+  { tag: [tags.comment, tags.quote], class: "tok-comment" },
+  {
+    tag: [
+      tags.definition(tags.variableName),
+      tags.function(tags.definition(tags.variableName)),
+      tags.propertyName,
+      tags.link,
+      tags.url,
+    ],
+    class: "tok-definition",
+  },
+  { tag: [tags.standard(tags.variableName), tags.self, tags.meta], class: "tok-builtin" },
+  { tag: tags.heading, class: "tok-heading" },
+  { tag: tags.strong, class: "tok-strong" },
+  { tag: tags.emphasis, class: "tok-emphasis" },
   { tag: [tags.operator, tags.punctuation], class: "tok-punctuation" },
 ]);
 
@@ -61,6 +75,7 @@ export function createEditor(
 ): Editor {
   const writability = new Compartment();
   const theme = new Compartment();
+  const language = new Compartment();
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const hasMouse = matchMedia("(hover: hover) and (pointer: fine)");
 
@@ -83,7 +98,7 @@ export function createEditor(
         bracketMatching(),
         closeBrackets(),
         indentOnInput(),
-        solidity(),
+        language.of([]),
         syntaxHighlighting(highlighting),
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({
@@ -106,7 +121,15 @@ export function createEditor(
   // Undo goes through Yjs and not through CodeMirror's read-only check.
   const writable: Extension = [keymap.of(yUndoManagerKeymap), placeholder(labels.placeholder)];
   let isWritable = false;
+  let languageName: string | null = null;
   return {
+    setLanguage(name) {
+      if (name === languageName) return;
+      languageName = name;
+      void loadLanguage(name).then((loaded) => {
+        if (name === languageName) view.dispatch({ effects: language.reconfigure(loaded) });
+      });
+    },
     setWritable(next) {
       if (next === isWritable) return;
       isWritable = next;

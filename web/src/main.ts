@@ -1,23 +1,29 @@
-/** Starts the page: one document, one connection, one editor. */
+/** Starts the page: one document, one connection, one editor, one chat. */
 
 import { Awareness } from "y-protocols/awareness";
 import * as Y from "yjs";
 
 import { isUsableSession, putTokenAway, readAddress } from "./address";
-import { connect } from "./connection";
+import { Chat } from "./chat/chat";
+import { createPanel } from "./chat/panel";
+import { connect, type Connection, type Link } from "./connection";
 import { createEditor } from "./editor";
-import { cleanName, introduce, peopleIn, rememberedName, rememberName } from "./people";
 import { createPage } from "./page";
+import { cleanName, introduce, nameOf, peopleIn, rememberedName, rememberName } from "./people";
+import { calmSaving } from "./saving";
 import { strings } from "./strings";
+import { readBearer } from "./token";
 
 const TEXT = "content";
 const NAME_DELAY_MS = 150;
 
 const address = putTokenAway(readAddress(location));
+const bearer = readBearer(address.token);
 const doc = new Y.Doc();
 const awareness = new Awareness(doc);
-const name = rememberedName();
+const name = rememberedName() || cleanName(bearer.name);
 let nameTimer = 0;
+let link: Link | null = null;
 
 const page = createPage({
   session: address.session,
@@ -28,10 +34,23 @@ const page = createPage({
     clearTimeout(nameTimer);
     nameTimer = window.setTimeout(() => {
       rememberName(typed);
-      introduce(awareness, typed);
+      introduce(awareness, typed, bearer.user);
     }, NAME_DELAY_MS);
   },
 });
+const chat = new Chat(
+  address.session,
+  (command) => link?.send(command),
+  () => panel.update(),
+);
+const panel = createPanel(chat, {
+  session: address.session,
+  user: bearer.user,
+  ownName: () => nameOf(doc.clientID, awareness.getLocalState()),
+  people: () => peopleIn(awareness),
+  onUnread: page.showUnread,
+});
+page.addChat(panel.element, panel.toggle);
 
 const editor = createEditor(page.editorParent, doc.getText(TEXT), awareness, {
   name: strings.editor(address.session),
@@ -46,24 +65,50 @@ awareness.on("change", () => {
   if (key === peopleShown) return; // cursors moved
   peopleShown = key;
   page.showPeople(people);
+  panel.update();
 });
-introduce(awareness, cleanName(name));
+introduce(awareness, name, bearer.user);
+
+let isUnsaved = false;
+let isRefused = false;
+const showSaving = calmSaving(page.showSaving);
+
+function showConnection(connection: Connection): void {
+  page.showConnection(connection);
+  switch (connection.state) {
+    case "live":
+      editor.setWritable(true);
+      break;
+    case "reading":
+      editor.setWritable(false);
+      break;
+    case "offline":
+      chat.onGone();
+      break;
+    case "refused":
+      isRefused = true;
+      editor.setWritable(false);
+      chat.onRefused(connection.reason);
+  }
+}
 
 if (isUsableSession(address.session)) {
-  const link = connect(doc, awareness, address, (connection) => {
-    page.showConnection(connection);
-    switch (connection.state) {
-      case "live":
-        editor.setWritable(true);
-        break;
-      case "reading":
-      case "refused":
-        editor.setWritable(false);
-    }
+  link = connect(doc, awareness, address, {
+    onConnection: showConnection,
+    onSession(session) {
+      page.showSession(session);
+      editor.setLanguage(session.language);
+      chat.onSession(session);
+    },
+    onUnsaved(unsaved) {
+      isUnsaved = unsaved.some;
+      showSaving(unsaved);
+    },
+    onChat: (notice) => chat.onNotice(notice),
   });
   window.addEventListener("beforeunload", (event) => {
-    if (link.hasUnsentEdits()) event.preventDefault();
+    if (!isRefused && (isUnsaved || chat.outbox.unsaved)) event.preventDefault();
   });
 } else {
-  page.showConnection({ state: "refused", reason: strings.badSession });
+  showConnection({ state: "refused", reason: strings.badSession });
 }

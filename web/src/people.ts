@@ -9,6 +9,7 @@ import { read, write } from "./storage";
 import { strings } from "./strings";
 
 export const NAME_LENGTH = 40;
+const USER_LENGTH = 255;
 const NAME_KEY = "lyceum.name";
 
 /** For editors that read a colour from the state; this page styles by `.person-0` … `.person-11`. */
@@ -20,6 +21,8 @@ const COLOURS = [
 export interface Person {
   id: number;
   name: string;
+  /** As it says itself; null: a guest. */
+  user: string | null;
   isSelf: boolean;
 }
 
@@ -50,11 +53,17 @@ export function nameOf(clientId: number, state: unknown): string {
   return cleanName(field(user, "name")) || guestName(clientId);
 }
 
+function userOf(state: unknown): string | null {
+  const id = field(field(state, "user"), "id");
+  return typeof id === "string" && id !== "" && id.length <= USER_LENGTH ? id : null;
+}
+
 /** Everybody present, oneself first, then by name. */
 export function peopleIn(awareness: Awareness): Person[] {
   const people = [...awareness.getStates()].map(([id, state]) => ({
     id,
     name: nameOf(id, state),
+    user: userOf(state),
     isSelf: id === awareness.clientID,
   }));
   return people.sort(
@@ -63,11 +72,12 @@ export function peopleIn(awareness: Awareness): Person[] {
   );
 }
 
-/** Tells the others one's name; "" means the guest name. */
-export function introduce(awareness: Awareness, chosenName: string): void {
+/** Tells the others one's name ("" means the guest name) and, to be mentioned by, one's user id. */
+export function introduce(awareness: Awareness, chosenName: string, user: string | null): void {
   const color = COLOURS[colourIndex(awareness.clientID)]!;
   const name = cleanName(chosenName) || guestName(awareness.clientID);
-  awareness.setLocalStateField("user", { name, color, colorLight: `${color}33` });
+  const id = user === null ? {} : { id: user };
+  awareness.setLocalStateField("user", { name, color, colorLight: `${color}33`, ...id });
 }
 
 export function rememberedName(): string {

@@ -6,6 +6,7 @@ import random
 import asyncpg
 import pytest
 
+from tests.chaos.typists import open_client
 from tests.chaos.victims import Victim
 from tests.clients.driver import Driver
 from tests.integration.clients.chatting import Chatter, all_equal
@@ -50,7 +51,7 @@ async def test_a_server_killed_between_send_and_acknowledgement(
     rng = random.Random(seed)
     victim.settings["LYCEUM_LIMIT_CHAT_MESSAGES_PER_SECOND"] = "0"
     await victim.start()
-    chatters = [Chatter(await driver.join(kind, victim.ws, "chat")) for kind in HOCUSPOCUS]
+    chatters = [Chatter(await open_client(driver, kind, victim.ws, "chat")) for kind in HOCUSPOCUS]
     said: dict[str, str] = {}
     talking = asyncio.gather(
         *(saying(chatter, number, said) for number, chatter in enumerate(chatters))
@@ -69,7 +70,7 @@ async def test_a_commit_whose_answer_is_lost(
 ) -> None:
     """The server does not know whether it was saved, sends it again, and it is there once."""
     await victim.start()
-    ann, bob = [Chatter(await driver.join("hp4", victim.ws, "chat")) for _ in range(2)]
+    ann, bob = [Chatter(await open_client(driver, "hp4", victim.ws, "chat")) for _ in range(2)]
     await ann.say("0", "before")
     await ann.settle()
     trap = proxy.lose_answer(b"COMMIT;")  # nothing else runs in a transaction now

@@ -28,8 +28,8 @@ the default is Postgres's word that the statement and its transaction are over. 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -208,9 +208,17 @@ class _Link:
         self._client.write(piece)
         await self._client.drain()
 
+    @contextmanager
+    def _passing_resets(self) -> Iterator[None]:
+        """A side that was reset takes the other one with it, as without a proxy."""
+        try:
+            yield
+        except OSError:
+            self.cut()
+
     async def _requests(self) -> None:
         before = b""
-        with suppress(OSError):
+        with self._passing_resets():
             while piece := await self._client_reader.read(PIECE):
                 await self._proxy._passing()
                 for trap in self._proxy._traps:
@@ -224,7 +232,7 @@ class _Link:
                 self._server.write_eof()
 
     async def _answers(self) -> None:
-        with suppress(OSError):
+        with self._passing_resets():
             while piece := await self._server_reader.read(PIECE):
                 await self._proxy._passing()
                 for trap in self._proxy._traps:

@@ -3,6 +3,7 @@ lost, as a page would."""
 
 import asyncio
 import json
+import time
 from typing import Any
 
 from tests.clients.client import Client
@@ -10,10 +11,15 @@ from tests.support.waiting import eventually
 
 
 class Chatter:
-    """One client's view of the chat, and what it has not been told to be saved."""
+    """One client's view of the chat, and what it has not been told to be saved.
 
-    def __init__(self, client: Client) -> None:
+    patient: it sends again what came too fast, after as long as it was told.
+    """
+
+    def __init__(self, client: Client, patient: bool = False) -> None:
         self.client = client
+        self._patient = patient
+        self._due: dict[str, float] = {}  # when to send again
         self.messages: dict[int, dict[str, Any]] = {}  # by seq, the newest revision of each
         self.broadcasts: list[tuple[int, int]] = []  # (seq, revision) of every chat.message
         self.unsaved: dict[str, dict[str, Any]] = {}  # by client_message_id
@@ -23,14 +29,17 @@ class Chatter:
         self.known = 0  # revision up to which it has caught up
         self._more = False
         self._read = 0
-        self._sent_on: dict[str, int] = {}  # how many sockets there had been when it was sent
+        self._entered = 0  # times that it was let in, and how many of them it has acted on
+        self._repeated = 1  # it had joined
 
     async def look(self) -> None:
         """Take in what the client heard since the last look."""
         events = await self.client.events(after=self._read)
         self._read += len(events)
         for event in events:
-            if event["event"] == "stateless":
+            if event["event"] == "authenticated":
+                self._entered += 1
+            elif event["event"] == "stateless":
                 self._take(json.loads(event["payload"]))
 
     def _take(self, notice: dict[str, Any]) -> None:
@@ -49,6 +58,8 @@ class Chatter:
                 self.unsaved.pop(notice["client_message_id"], None)
             case "refused" if notice["request"] == "chat.read":
                 self.hurried += 1
+            case "refused" if self._patient and notice["code"] == "too_fast":
+                self._due[notice["client_message_id"]] = time.monotonic() + notice["retry_after"]
             case "refused":
                 self.refused.append(notice)
                 self.unsaved.pop(notice["client_message_id"], None)
@@ -62,44 +73,43 @@ class Chatter:
         """Send a message under an id of its own, and remember it until it is saved."""
         command = {"type": "chat.send", "client_message_id": message_id, "body": body, **others}
         self.unsaved[message_id] = command
-        self._sent_on[message_id] = await self._sockets()
         await self.client.send_stateless(json.dumps(command))
 
     async def command(self, **command: Any) -> None:
         """Send any other command."""
         await self.client.send_stateless(json.dumps(command))
 
-    async def _sockets(self) -> int:
-        return int((await self.client.info())["sockets_opened"])
-
     async def settle(self) -> None:
         """Return once all was saved and nothing is missing; repeats what a break may have lost."""
 
         async def settled() -> bool:
             await self.look()
-            sockets = await self._sockets()
-            for message_id, command in list(self.unsaved.items()):
-                if self._sent_on[message_id] != sockets:
-                    self._sent_on[message_id] = sockets
-                    await self.client.send_stateless(json.dumps(command))
+            if self._entered > self._repeated:
+                self._repeated = self._entered
+                self._due = dict.fromkeys(self.unsaved, 0.0)
+            for message_id, due in list(self._due.items()):
+                if time.monotonic() >= due:
+                    del self._due[message_id]
+                    if message_id in self.unsaved:
+                        await self.client.send_stateless(json.dumps(self.unsaved[message_id]))
             return not self.unsaved
 
         await eventually(settled, 30, f"saved messages of {self.client}")
         await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Read all that changed since the last time; asks again on a new socket."""
+        """Read all that changed since the last time; asks again whenever it was let in again."""
         self._more = True
         while self._more:
-            await self.client.wait_synced(20)
-            before = self.answers, self.hurried, await self._sockets()
+            await self.look()
+            before = self.answers, self.hurried, self._entered
             await self.command(type="chat.read", since=self.known, limit=7)
 
             async def answered(before: tuple[int, int, int] = before) -> bool:
                 await self.look()
-                return (self.answers, self.hurried, await self._sockets()) != before
+                return (self.answers, self.hurried, self._entered) != before
 
-            await eventually(answered, 15, "an answer to chat.read")
+            await eventually(answered, 30, "an answer to chat.read")
 
     @property
     def shown(self) -> list[dict[str, Any]]:

@@ -78,7 +78,9 @@ async def test_random_breaks_lose_and_double_nothing(guarded: LyceumServer, driv
     rng = random.Random(SEED)
     session = "broken chat"
     chatters = [
-        Chatter(await driver.join(kind, guarded.ws, session, token=person(f"user-{kind}")))
+        Chatter(
+            await driver.join(kind, guarded.ws, session, token=person(f"user-{kind}")), patient=True
+        )
         for kind in HOCUSPOCUS
     ]
     said: dict[str, str] = {}

@@ -58,6 +58,9 @@ compactions = Counter("lyceum_compactions_total", "Snapshots written")
 compaction_failures = Counter("lyceum_compaction_failures_total", "Snapshots that failed")
 chat_messages = Counter("lyceum_chat_messages_total", "Chat messages, edits and deletions saved")
 chat_waiting = Gauge("lyceum_chat_waiting", "Chat messages, edits and deletions not saved yet")
+chat_failures = Counter(
+    "lyceum_chat_failures_total", "Tries to save or read chat that failed and were repeated"
+)
 chat_commit_seconds = Histogram(
     "lyceum_chat_commit_seconds", "Duration of a commit of chat", buckets=FAST
 )

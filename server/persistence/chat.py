@@ -7,12 +7,15 @@ edit or a deletion finds itself done.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from server.errors import Forbidden, LyceumError, NotFound
 from server.ids import DocumentId
 from server.persistence.types import Connection
 from server.protocol.messages import ChatMessage
+
+PAGE_CHARACTERS = 2**18  # of all bodies in one page, whatever its limit
 
 
 class Sender(NamedTuple):
@@ -75,9 +78,17 @@ class Written(NamedTuple):
     fresh: bool
 
 
+# The lock on the sessions comes first: who deletes one would else wait for us, and we for it.
 ADD_COUNTERS = """
+with present as (
+    select id
+    from collaboration_sessions
+    where id = any($1::bigint[])
+    order by id
+    for key share
+)
 insert into chat_counters (session_id)
-select id from collaboration_sessions where id = any($1::bigint[])
+select id from present
 on conflict on constraint chat_counters_pkey do nothing
 """
 
@@ -90,10 +101,11 @@ for no key update
 """
 
 FIND_KEYS = """
-select wanted.number, chat_keys.seq
+select chat_keys.seq, clock_timestamp() as sent_at
 from unnest($1::bigint[], $2::text[], $3::text[])
     with ordinality as wanted (session_id, author, client_message_id, number)
-join chat_keys using (session_id, author, client_message_id)
+left join chat_keys using (session_id, author, client_message_id)
+order by number
 """
 
 COLUMNS = """
@@ -104,31 +116,28 @@ sent_at, edited_at, deleted_at
 FIND = f"select {COLUMNS} from chat_messages where session_id = $1 and seq = $2"  # noqa: S608
 
 INSERT = """
-with message as (
-    insert into chat_messages
-        (session_id, seq, revision, user_id, name, client_message_id, body, reply_to, mentions,
-            sent_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp())
-    returning sent_at
-),
-key as (
+with key as (
     insert into chat_keys (session_id, author, client_message_id, seq, revision)
-    values ($1, $10, $6, $2, $3)
+    values ($1, $2, $3, $4, $5)
 )
-select sent_at from message
+insert into chat_messages
+    (session_id, client_message_id, seq, revision, user_id, name, body, reply_to, mentions, sent_at)
+values ($1, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 
-EDIT = """
+EDIT = f"""
 update chat_messages
-set body = $3, mentions = $4, revision = $5, edited_at = clock_timestamp()
+set body = $4, mentions = $5, revision = $3, edited_at = clock_timestamp()
 where session_id = $1 and seq = $2
-"""
+returning {COLUMNS}
+"""  # noqa: S608
 
-DELETE = """
+DELETE = f"""
 update chat_messages
-set body = null, mentions = '{}', revision = $3, deleted_at = clock_timestamp(), deleted_by = $4
+set body = null, mentions = '{{}}', revision = $3, deleted_at = clock_timestamp(), deleted_by = $4
 where session_id = $1 and seq = $2
-"""
+returning {COLUMNS}
+"""  # noqa: S608
 
 RAISE_COUNTERS = """
 update chat_counters
@@ -136,6 +145,9 @@ set last_seq = raised.seq, last_revision = raised.revision
 from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as raised (session_id, seq, revision)
 where chat_counters.session_id = raised.session_id
 """
+
+
+Key = tuple[DocumentId, str, str]
 
 
 async def commit(connection: Connection, batch: Sequence[Write]) -> list[Written | LyceumError]:
@@ -146,22 +158,17 @@ async def commit(connection: Connection, batch: Sequence[Write]) -> list[Written
     async with connection.transaction():
         sessions = sorted({write.session for write in batch})
         await connection.execute(ADD_COUNTERS, sessions)
-        counters = {
-            row["session_id"]: _Counter(row["last_seq"], row["last_revision"])
-            for row in await connection.fetch(LOCK_COUNTERS, sessions)
-        }
-        seqs = await _known(connection, [write for write in batch if isinstance(write, Send)])
-        results = [await _write(connection, write, counters, seqs) for write in batch]
-        await connection.execute(
-            RAISE_COUNTERS,
-            list(counters),
-            [counter.seq for counter in counters.values()],
-            [counter.revision for counter in counters.values()],
-        )
+        rows = await connection.fetch(LOCK_COUNTERS, sessions)
+        work = _Work(connection, {row[0]: _Counter(row[1], row[2]) for row in rows})
+        await work.look_for([write for write in batch if isinstance(write, Send)])
+        results = [await work.carry_out(write) for write in batch]
+        await work.finish()
     return results
 
 
 class _Counter:
+    """The newest numbers of a session's chat."""
+
     __slots__ = ("revision", "seq")
 
     def __init__(self, seq: int, revision: int) -> None:
@@ -169,101 +176,120 @@ class _Counter:
         self.revision = revision
 
 
-Key = tuple[DocumentId, str, str]
+class _Work:
+    """One transaction: what it has locked and found, and the new rows that it still owes."""
+
+    def __init__(self, connection: Connection, counters: dict[int, _Counter]) -> None:
+        self._connection = connection
+        self._counters = counters
+        self._seqs: dict[Key, int] = {}  # of messages that were sent before
+        self._now = datetime.now(UTC)
+        self._new: list[tuple[object, ...]] = []
+
+    async def look_for(self, sends: Sequence[Send]) -> None:
+        """Find out what was sent before, and what time it is for the database."""
+        if not sends:
+            return
+        keys = [_key(send) for send in sends]
+        columns = [[key[part] for key in keys] for part in range(3)]
+        rows = await self._connection.fetch(FIND_KEYS, *columns)
+        self._now = rows[0]["sent_at"]
+        found = zip(keys, rows, strict=True)
+        self._seqs = {key: row["seq"] for key, row in found if row["seq"] is not None}
+
+    async def carry_out(self, write: Write) -> Written | LyceumError:
+        """What a write came to; it may be written only by `finish`."""
+        counter = self._counters.get(write.session)
+        if counter is None:
+            return NotFound()
+        if isinstance(write, Send):
+            return await self._send(write, counter)
+        return await self._change(write, counter)
+
+    async def finish(self) -> None:
+        """Write what is still owed."""
+        await self._flush()
+        await self._connection.execute(
+            RAISE_COUNTERS,
+            list(self._counters),
+            [counter.seq for counter in self._counters.values()],
+            [counter.revision for counter in self._counters.values()],
+        )
+
+    async def _flush(self) -> None:
+        new, self._new = self._new, []
+        if new:
+            await self._connection.executemany(INSERT, new)
+
+    async def _find(self, session: DocumentId, seq: int) -> ChatMessage | None:
+        await self._flush()
+        row = await self._connection.fetchrow(FIND, session, seq)
+        return None if row is None else _message(row)
+
+    async def _send(self, send: Send, counter: _Counter) -> Written | LyceumError:
+        key = _key(send)
+        if key in self._seqs:
+            found = await self._find(send.session, self._seqs[key])
+            if found is None:
+                return NotFound("The message was sent before, and is gone.")
+            return Written(found, False)
+        if send.reply_to is not None and not 1 <= send.reply_to <= counter.seq:
+            return NotFound(f"There is no message {send.reply_to} to reply to.")
+        counter.seq += 1
+        counter.revision += 1
+        self._seqs[key] = counter.seq
+        message = ChatMessage(
+            seq=counter.seq,
+            revision=counter.revision,
+            client_message_id=send.client_message_id,
+            user=send.sender.user,
+            name=send.sender.name,
+            body=send.body,
+            reply_to=send.reply_to,
+            mentions=tuple(send.mentions),
+            sent_at=self._now,
+        )
+        self._new.append(
+            (
+                *key,
+                message.seq,
+                message.revision,
+                message.user,
+                message.name,
+                message.body,
+                message.reply_to,
+                message.mentions,
+                message.sent_at,
+            )
+        )
+        return Written(message, True)
+
+    async def _change(self, write: Edit | Delete, counter: _Counter) -> Written | LyceumError:
+        found = await self._find(write.session, write.seq)
+        if found is None:
+            return NotFound(f"There is no message {write.seq}.")
+        if not _may_change(write.sender, found):
+            return Forbidden("Only its author or a teacher may change a message.")
+        new: tuple[object, ...]
+        if isinstance(write, Delete):
+            if found.deleted_at is not None:
+                return Written(found, False)
+            statement, new = DELETE, (write.sender.user,)
+        else:
+            if found.deleted_at is not None:
+                return NotFound("The message was deleted.")
+            if (write.body, tuple(write.mentions)) == (found.body, found.mentions):
+                return Written(found, False)
+            statement, new = EDIT, (write.body, list(write.mentions))
+        counter.revision += 1
+        row = await self._connection.fetchrow(
+            statement, write.session, write.seq, counter.revision, *new
+        )
+        return Written(_message(row), True)
 
 
 def _key(send: Send) -> Key:
     return send.session, send.sender.key, send.client_message_id
-
-
-async def _known(connection: Connection, sends: Sequence[Send]) -> dict[Key, int]:
-    """The seqs of messages that were sent before."""
-    keys = [_key(send) for send in sends]
-    columns = [[key[part] for key in keys] for part in range(3)]
-    rows = await connection.fetch(FIND_KEYS, *columns)
-    return {keys[row["number"] - 1]: row["seq"] for row in rows}
-
-
-async def _write(
-    connection: Connection, write: Write, counters: dict[int, _Counter], seqs: dict[Key, int]
-) -> Written | LyceumError:
-    counter = counters.get(write.session)
-    if counter is None:
-        return NotFound()
-    if isinstance(write, Send):
-        return await _send(connection, write, counter, seqs)
-    return await _change(connection, write, counter)
-
-
-async def _send(
-    connection: Connection, send: Send, counter: _Counter, seqs: dict[Key, int]
-) -> Written | LyceumError:
-    seq = seqs.get(_key(send))
-    if seq is not None:
-        found = await _find(connection, send.session, seq)
-        return (
-            NotFound("The message was sent before, and is gone.")
-            if found is None
-            else Written(found, False)
-        )
-    if send.reply_to is not None and not 1 <= send.reply_to <= counter.seq:
-        return NotFound(f"There is no message {send.reply_to} to reply to.")
-    counter.seq += 1
-    counter.revision += 1
-    sent_at = await connection.fetchval(
-        INSERT,
-        send.session,
-        counter.seq,
-        counter.revision,
-        send.sender.user,
-        send.sender.name,
-        send.client_message_id,
-        send.body,
-        send.reply_to,
-        list(send.mentions),
-        send.sender.key,
-    )
-    seqs[_key(send)] = counter.seq
-    message = ChatMessage(
-        seq=counter.seq,
-        revision=counter.revision,
-        client_message_id=send.client_message_id,
-        user=send.sender.user,
-        name=send.sender.name,
-        body=send.body,
-        reply_to=send.reply_to,
-        mentions=tuple(send.mentions),
-        sent_at=sent_at,
-    )
-    return Written(message, True)
-
-
-async def _change(
-    connection: Connection, write: Edit | Delete, counter: _Counter
-) -> Written | LyceumError:
-    found = await _find(connection, write.session, write.seq)
-    if found is None:
-        return NotFound(f"There is no message {write.seq}.")
-    if not _may_change(write.sender, found):
-        return Forbidden("Only its author or a teacher may change a message.")
-    if found.deleted_at is not None and isinstance(write, Edit):
-        return NotFound("The message was deleted.")
-    if found.deleted_at is not None:
-        return Written(found, False)
-    if isinstance(write, Edit):
-        if (write.body, tuple(write.mentions)) == (found.body, found.mentions):
-            return Written(found, False)
-        counter.revision += 1
-        await connection.execute(
-            EDIT, write.session, write.seq, write.body, list(write.mentions), counter.revision
-        )
-    else:
-        counter.revision += 1
-        by = write.sender.user
-        await connection.execute(DELETE, write.session, write.seq, counter.revision, by)
-    changed = await _find(connection, write.session, write.seq)
-    assert changed is not None
-    return Written(changed, True)
 
 
 def _may_change(sender: Sender, message: ChatMessage) -> bool:
@@ -272,11 +298,6 @@ def _may_change(sender: Sender, message: ChatMessage) -> bool:
     if sender.user is None:
         return message.user is None and message.seq in sender.own
     return sender.user == message.user
-
-
-async def _find(connection: Connection, session: DocumentId, seq: int) -> ChatMessage | None:
-    row = await connection.fetchrow(FIND, session, seq)
-    return None if row is None else _message(row)
 
 
 def _message(row: Any) -> ChatMessage:
@@ -311,14 +332,27 @@ class Page(NamedTuple):
 
 async def since(connection: Connection, session: DocumentId, revision: int, limit: int) -> Page:
     """Messages that were sent, edited or deleted after a revision, by revision."""
-    rows = await connection.fetch(SINCE, session, revision, limit + 1)
-    return Page([_message(row) for row in rows[:limit]], len(rows) > limit)
+    return _page(await connection.fetch(SINCE, session, revision, limit + 1), limit)
 
 
 async def before(connection: Connection, session: DocumentId, seq: int | None, limit: int) -> Page:
     """The last messages in front of a seq, or of all; by seq."""
     rows = await connection.fetch(BEFORE, session, 2**62 if seq is None else seq, limit + 1)
-    return Page([_message(row) for row in rows[limit - 1 :: -1]], len(rows) > limit)
+    page = _page(rows, limit)
+    return Page(page.messages[::-1], page.more)
+
+
+def _page(rows: Sequence[Any], limit: int) -> Page:
+    """The first rows, as many as one answer should hold; at least one, so that readers get on."""
+    messages: list[ChatMessage] = []
+    size = 0
+    for row in rows[:limit]:
+        message = _message(row)
+        size += len(message.body)
+        if messages and size > PAGE_CHARACTERS:
+            break
+        messages.append(message)
+    return Page(messages, len(messages) < len(rows))
 
 
 LAST_REVISION = "select last_revision from chat_counters where session_id = $1"

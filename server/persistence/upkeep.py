@@ -1,10 +1,10 @@
-"""Looks after partitions while a server runs: at its start and once an hour."""
+"""Looks after partitions and what is kept for a while: at a server's start and once an hour."""
 
 import asyncio
 
 import structlog
 
-from server.persistence import partitions
+from server.persistence import chat, partitions
 from server.persistence.database import PASSING, Database, describe
 
 log = structlog.get_logger()
@@ -26,6 +26,7 @@ class Upkeep:
             connection = await self._database.connect()
             try:
                 await partitions.maintain(connection, self._activity_days)
+                await chat.prune_keys(connection)
             finally:
                 connection.terminate()
         except PASSING as error:

@@ -4,12 +4,15 @@ Every message is an object whose `type` says which of these it is. docs/messages
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from server.errors import ProtocolError
+
+Natural = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # as far as JavaScript counts
+Seq = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 
 
 class ChatSend(Struct, frozen=True, tag="chat.send"):
@@ -21,7 +24,7 @@ class ChatSend(Struct, frozen=True, tag="chat.send"):
 
     client_message_id: str
     body: str
-    reply_to: int | None = None
+    reply_to: Seq | None = None
     mentions: tuple[str, ...] = ()
     name: str = ""
 
@@ -29,7 +32,7 @@ class ChatSend(Struct, frozen=True, tag="chat.send"):
 class ChatEdit(Struct, frozen=True, tag="chat.edit"):
     """A new body for a message; seq says which."""
 
-    seq: int
+    seq: Seq
     body: str
     mentions: tuple[str, ...] = ()
     client_message_id: str = ""
@@ -38,22 +41,22 @@ class ChatEdit(Struct, frozen=True, tag="chat.edit"):
 class ChatDelete(Struct, frozen=True, tag="chat.delete"):
     """A message's body is to be gone; seq says which."""
 
-    seq: int
+    seq: Seq
     client_message_id: str = ""
 
 
 class ChatRead(Struct, frozen=True, tag="chat.read"):
     """«What changed since this revision?»; 0 for all. Answered with ChatMessages, oldest first."""
 
-    since: int = 0
-    limit: int = 100
+    since: Natural = 0
+    limit: Natural = 100
 
 
 class ChatHistory(Struct, frozen=True, tag="chat.history"):
     """«What was said before this message?»; None for the newest. Answered with ChatMessages."""
 
-    before: int | None = None
-    limit: int = 100
+    before: Seq | None = None
+    limit: Natural = 100
 
 
 class RunReport(Struct, frozen=True, tag="run.report"):

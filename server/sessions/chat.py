@@ -8,7 +8,8 @@ import asyncio
 import random
 import time
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -22,6 +23,7 @@ from server.errors import Closed, Forbidden, LyceumError, Overloaded, TooFast
 from server.persistence import chat
 from server.persistence.chat import Delete, Edit, Page, Send, Sender, Write, Written
 from server.persistence.database import LASTING, PASSING, Database, describe
+from server.persistence.types import Connection
 from server.protocol.messages import ChatDelete, ChatEdit, ChatMessage, ChatSaid, ChatSend
 from server.sessions.events import UNHEARD, Events
 from server.sessions.session import Session
@@ -30,11 +32,14 @@ log = structlog.get_logger()
 
 BATCH = 200
 QUEUE = 10_000  # messages that wait to be saved; past it they are refused
+QUEUE_CHARACTERS = 8 * 2**20  # the same for what they say
 COMMIT_TIMEOUT = 10.0  # seconds: then the outcome is unknown
 RETRY_FIRST, RETRY_LONGEST = 0.05, 2.0  # seconds between tries
 BURST = 5  # seconds' worth of messages that somebody may send at once
 BUCKETS = 10_000  # people whose rate is remembered; beyond, those who were quiet are forgotten
 MAX_PAGE = 500
+
+T = TypeVar("T")
 
 
 class Speaker(NamedTuple):
@@ -50,10 +55,15 @@ class Speaker(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A write that is not saved yet, and whom to tell."""
+    """A write that is not saved yet, and whom to tell.
+
+    size: in characters. said: where to note the seqs of a guest.
+    """
 
     session: Session
     write: Write
+    size: int
+    said: set[int] | None
     done: "asyncio.Future[ChatMessage]"
 
 
@@ -65,11 +75,13 @@ class Chat:
         self._events = events
         self._limits = limits
         self._queue: deque[_Waiting] = deque()
+        self._characters = 0  # of all that is not saved yet
         self._buckets: dict[object, TokenBucket] = {}
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._failing = False
+        self._in_doubt = False  # whether the last commit was tried before, and may be done twice
 
     def send(
         self, session: Session, speaker: Speaker, command: ChatSend
@@ -89,10 +101,8 @@ class Chat:
             checked_mentions(command.mentions),
         )
         self._slow_down(speaker)
-        done = self._put(session, write)
-        if speaker.identity.user is None:
-            done.add_done_callback(lambda done: _remember(speaker, done))
-        return done
+        # What was there before is nobody's: the ids of messages are no secret.
+        return self._put(session, write, speaker.said if speaker.identity.user is None else None)
 
     def edit(
         self, session: Session, speaker: Speaker, command: ChatEdit
@@ -136,8 +146,8 @@ class Chat:
             raise Forbidden("You may read this chat, not write to it.")
         if session.closed:
             raise Closed(session.closed)
-        if len(self._queue) >= QUEUE:
-            raise Overloaded
+        if len(self._queue) >= QUEUE or self._characters >= QUEUE_CHARACTERS:
+            raise Overloaded("Too much of the chat waits to be saved; try again.")
 
     def _slow_down(self, speaker: Speaker) -> None:
         rate = self._limits.chat_messages_per_second
@@ -158,9 +168,13 @@ class Chat:
         for key in quiet or list(self._buckets)[: BUCKETS // 2]:
             del self._buckets[key]
 
-    def _put(self, session: Session, write: Write) -> "asyncio.Future[ChatMessage]":
+    def _put(
+        self, session: Session, write: Write, said: set[int] | None = None
+    ) -> "asyncio.Future[ChatMessage]":
         done: asyncio.Future[ChatMessage] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(session, write, done))
+        size = 0 if isinstance(write, Delete) else len(write.body) + sum(map(len, write.mentions))
+        self._queue.append(_Waiting(session, write, size, said, done))
+        self._characters += size
         session.chat_waiting += 1
         telemetry.chat_waiting.inc()
         self._idle.clear()
@@ -203,24 +217,37 @@ class Chat:
             self._finish(waiting, result)
 
     async def _commit_surely(self, writes: list[Write]) -> list[Written | LyceumError]:
+        async def commit(connection: Connection) -> list[Written | LyceumError]:
+            started = time.perf_counter()
+            results = await chat.commit(connection, writes)
+            telemetry.chat_commit_seconds.observe(time.perf_counter() - started)
+            return results
+
+        self._in_doubt = False
+        return await self._surely(commit)
+
+    async def _surely(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do this however often it has to be tried; raises one of LASTING if it never will be."""
         pause = RETRY_FIRST
         while True:
-            started = time.perf_counter()
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT), self._database.acquire() as connection:
-                    results = await chat.commit(connection, writes)
+                    result = await work(connection)
             except LASTING:
                 raise
             except PASSING as error:
+                self._in_doubt = True
+                telemetry.chat_failures.inc()
                 if not self._failing:
                     log.warning("saving chat fails; it is tried again", why=describe(error))
                 self._failing = True
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, RETRY_LONGEST)
             else:
+                if self._failing:
+                    log.info("saving chat works again")
                 self._failing = False
-                telemetry.chat_commit_seconds.observe(time.perf_counter() - started)
-                return results
+                return result
 
     async def _tell(self, session: Session, messages: list[ChatMessage]) -> None:
         """Tell everybody what is new, in the order of revisions and each once.
@@ -229,42 +256,40 @@ class Chat:
         server, or a commit of ours whose outcome was unknown): they are read.
         """
         told = session.chat_revision
-        news = sorted(
-            (message for message in messages if message.revision > told),
-            key=lambda message: message.revision,
-        )
-        if [message.revision for message in news] != list(range(told + 1, told + 1 + len(news))):
-            try:
-                news = await self._read_all(session, told)
-            except PASSING as error:  # the next message brings them
-                log.warning("can't read what was said", session=session.name, why=describe(error))
-                return
-        for message in news:
-            session.chat_revision = message.revision
-            session.notify(ChatSaid(message))
+        news = {message.revision: message for message in messages if message.revision > told}
+        if not session.participants:
+            session.chat_revision = max(news, default=told)  # who comes in reads by itself
+        elif sorted(news) == list(range(told + 1, told + 1 + len(news))):
+            _spread(session, [news[revision] for revision in sorted(news)])
+        else:
+            await self._tell_missed(session)
 
-    async def _read_all(self, session: Session, revision: int) -> list[ChatMessage]:
-        found: list[ChatMessage] = []
+    async def _tell_missed(self, session: Session) -> None:
+        def read(connection: Connection) -> Awaitable[Page]:
+            return chat.since(connection, session.document_id, session.chat_revision, MAX_PAGE)
+
         more = True
         while more:
-            page = await self.since(session, revision, MAX_PAGE)
-            found += page.messages
-            revision, more = (found[-1].revision if found else revision), page.more
-        return found
+            page = await self._surely(read)
+            _spread(session, page.messages)
+            more = page.more
 
     def _finish(self, waiting: _Waiting, result: Written | LyceumError) -> None:
         waiting.session.chat_waiting -= 1
+        self._characters -= waiting.size
         telemetry.chat_waiting.dec()
-        if isinstance(result, Written):
+        if isinstance(result, Written) and (result.fresh or self._in_doubt):
             self._events.chat(waiting.session.name, result.message)
+        if isinstance(result, Written) and result.fresh:
+            telemetry.chat_messages.inc()
+            if waiting.said is not None:
+                waiting.said.add(result.message.seq)
         if waiting.done.cancelled():
             return
         if isinstance(result, LyceumError):
             waiting.done.set_exception(result)
-            return
-        if result.fresh:
-            telemetry.chat_messages.inc()
-        waiting.done.set_result(result.message)
+        else:
+            waiting.done.set_result(result.message)
 
 
 def _sender(speaker: Speaker, name: str = "") -> Sender:
@@ -272,6 +297,7 @@ def _sender(speaker: Speaker, name: str = "") -> Sender:
     return Sender(speaker.identity.user, name, frozenset(speaker.said), moderates)
 
 
-def _remember(speaker: Speaker, done: "asyncio.Future[ChatMessage]") -> None:
-    if not done.cancelled() and done.exception() is None:
-        speaker.said.add(done.result().seq)
+def _spread(session: Session, messages: list[ChatMessage]) -> None:
+    for message in messages:
+        session.chat_revision = message.revision
+        session.notify(ChatSaid(message))

@@ -94,7 +94,7 @@ class Commands:
             elif error is None:
                 message = done.result()
                 saved = ChatSaved(command.client_message_id, message.seq, message.revision)
-                participant.notify(messages.encode(saved))
+                participant.answer(messages.encode(saved))
 
         done.add_done_callback(tell)
 
@@ -122,7 +122,7 @@ class Commands:
         if isinstance(command, ChatRead):
             newest = max(newest, command.since)
         answer = ChatMessages(_tag(command), tuple(page.messages), newest, page.more)
-        participant.notify(messages.encode(answer))
+        participant.answer(messages.encode(answer))
 
 
 def speaker_of(participant: Participant) -> Speaker:
@@ -137,11 +137,11 @@ def refuse(
     """Tell a participant why a command of its was not carried out."""
     code = next(code for kind, code in CODES if isinstance(error, kind))
     telemetry.refused.labels(code.replace("_", " ")).inc()
-    retry_after = RETRY_AFTER if code == "unavailable" else None
+    retry_after = RETRY_AFTER if isinstance(error, Unavailable) else None
     if isinstance(error, TooFast):
         retry_after = error.retry_after
     notice = Refused(request, code, str(error), client_message_id, retry_after)
-    participant.notify(messages.encode(notice))
+    participant.answer(messages.encode(notice))
 
 
 def _tag(command: object) -> str:

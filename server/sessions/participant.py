@@ -7,7 +7,7 @@ from websockets.frames import Frame, Opcode
 
 from server.domain.identity import Identity
 from server.domain.roles import Role
-from server.errors import LyceumError
+from server.errors import LyceumError, Overloaded
 from server.protocol.yjs import SyncType
 
 
@@ -75,6 +75,8 @@ class Author(Protocol):
         """An update of its own can't be taken."""
 
 
+UNSENT_NOTICES = 2**18  # characters of broadcasts kept for a full socket; then one look is due
+UNSENT_ANSWERS = 2**20  # and of all, answers included; past it the socket is closed
 READ_ONLY = "You may read this session, not change it."
 
 
@@ -89,12 +91,15 @@ class Participant:
     role: what it is there; the session says. closed: why nobody may write there, stopped: why this
     participant may not; empty while they may. behind: while its socket is full, the state vector
     of the first update that it was not sent; one diff makes good for all of them later.
-    presence_behind: the same for presence. left: it is told nothing more; another participant may
-    have its address by now. said: seqs of its chat messages, if it is a guest.
+    presence_behind: the same for presence. notices_missed: it was not sent all notices. left: it
+    is told nothing more; another participant may have its address by now. said: seqs of its chat
+    messages, if it is a guest.
     """
 
     __slots__ = (
         "_saved",
+        "_unsent",
+        "_unsent_characters",
         "_unsent_saved",
         "behind",
         "closed",
@@ -102,6 +107,7 @@ class Participant:
         "id",
         "identity",
         "left",
+        "notices_missed",
         "presence_behind",
         "role",
         "said",
@@ -120,10 +126,13 @@ class Participant:
         self.said: set[int] = set()
         self.behind: bytes | None = None
         self.presence_behind = False
+        self.notices_missed = False
         self.left = False
         saved = dialect.saved()
         self._saved = framed(saved) if saved else b""
         self._unsent_saved = 0
+        self._unsent: list[str] = []  # notices that a full socket holds up, in order
+        self._unsent_characters = 0
 
     @property
     def may_write(self) -> bool:
@@ -141,9 +150,39 @@ class Participant:
         return "" if self.may_write else self.closed or self.stopped or READ_ONLY
 
     def notify(self, payload: str) -> None:
-        """Send a message of the application's, if its dialect has a way and its socket room."""
-        if self.socket.writable and not self.left:
-            self.send(self.dialect.stateless(payload))
+        """Send a message of the application's, if its dialect has a way for it.
+
+        While the socket is full it is kept; what is too much then is noted in `notices_missed`.
+        """
+        if not self._notify_at_once(payload):
+            if self._unsent_characters + len(payload) > UNSENT_NOTICES:
+                self.notices_missed = True
+            else:
+                self._keep(payload)
+
+    def answer(self, payload: str) -> None:
+        """The same for what it asked for; who asks on without reading loses its socket."""
+        if not self._notify_at_once(payload):
+            if self._unsent and self._unsent_characters + len(payload) > UNSENT_ANSWERS:
+                self.close(Overloaded("You ask for more than you read."))
+            else:
+                self._keep(payload)
+
+    def _notify_at_once(self, payload: str) -> bool:
+        """Whether nothing is left to do: it is sent, or never will be."""
+        if self.left:
+            return True
+        message = self.dialect.stateless(payload)
+        if not message:
+            return True
+        if not self.socket.writable:
+            return False
+        self.send(message)
+        return True
+
+    def _keep(self, payload: str) -> None:
+        self._unsent.append(payload)
+        self._unsent_characters += len(payload)
 
     def send(self, message: bytes) -> None:
         """Send one message; an empty one is none."""
@@ -164,10 +203,13 @@ class Participant:
         self.send(self.dialect.refused())
 
     def drained(self) -> None:
-        """Send the acknowledgements that a full socket held up."""
+        """Send the acknowledgements and notices that a full socket held up."""
         count, self._unsent_saved = self._unsent_saved, 0
         if count:
             self.acknowledge(count)
+        unsent, self._unsent, self._unsent_characters = self._unsent, [], 0
+        for payload in unsent:
+            self.send(self.dialect.stateless(payload))
 
     def close(self, error: LyceumError) -> None:
         """Close its socket for a reason."""

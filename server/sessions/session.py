@@ -440,6 +440,9 @@ class Session:
             participant.presence_behind = False
             self._send_presence(participant, self.awareness.everything())
         participant.drained()
+        if participant.notices_missed:
+            participant.notices_missed = False
+            self.tell_state(participant)  # its chat_revision says that there is more to read
 
     def expire(self, now: float) -> None:
         """Let go what is due: presence that was not renewed, or the session's own time.

@@ -29,7 +29,9 @@ from server.sessions.chat import Chat
 from server.sessions.commands import Commands
 from server.sessions.hub import Hub
 from server.sessions.registry import Registry
+from server.sessions.revoked import Revoked
 from server.sessions.saver import Saver
+from server.sessions.tokens import Tokens
 from server.webhooks.service import WebhookService
 
 log = structlog.get_logger()
@@ -58,6 +60,7 @@ async def serve(config: Config) -> int:
     Raises StartError, in one line, if it can't start.
     """
     started = time.monotonic()
+    tokens = Tokens.of(config)
     _allow_many_sockets()
     listener = _listen(config.host, config.port)
     stopping = _stop_on_signals()
@@ -86,7 +89,8 @@ async def serve(config: Config) -> int:
             creates=config.sessions == "open",
             events=webhooks.events,
         )
-        access = Access.of(config)
+        revoked = Revoked(database, lambda: hub.enforce())
+        access = Access(tokens, config.guests, revoked.covers)
         chat = Chat(database, config.limits, webhooks.events)
         commands = Commands(chat)
 
@@ -104,6 +108,7 @@ async def serve(config: Config) -> int:
         )
         services = Services(database, registry, access, chat, webhooks.management, config.limits)
         health = Health(database, lambda: saver.failing)
+        await revoked.poll()
         web = _Uvicorn(
             uvicorn.Config(
                 Dispatch(make_api(services), make_app(health)),
@@ -123,6 +128,7 @@ async def serve(config: Config) -> int:
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(upkeep.run(soon=not kept), name="upkeep"),
+            asyncio.create_task(revoked.watch(), name="revocations"),
             asyncio.create_task(health.run(), name="health"),
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),
         ]
@@ -245,7 +251,10 @@ def _announce(config: Config, listener: socket.socket, seconds: float) -> None:
         guests=config.guests,
         seconds=round(seconds, 2),
     )
-    if config.guests == "off" and config.auth_secret is None:
-        log.warning("nobody can join: set LYCEUM_AUTH_SECRET for tokens, or LYCEUM_GUESTS=editor")
+    if config.guests == "off" and config.auth_secret is None and config.jwks_file is None:
+        log.warning(
+            "nobody can join: set LYCEUM_AUTH_SECRET or LYCEUM_AUTH_JWKS_FILE for tokens,"
+            " or LYCEUM_GUESTS=editor"
+        )
     if not STATIC.is_dir():
         log.warning("the page was not built: that needs Node 20 or newer and `make web`")

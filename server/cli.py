@@ -14,13 +14,13 @@ from server import app, telemetry
 from server.config import Config
 from server.domain.roles import Role
 from server.errors import DatabaseError, LyceumError, StartError
-from server.persistence import partitions
+from server.persistence import partitions, revocations
 from server.persistence.database import PASSING, connect, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
 from server.persistence.partitions import Report
 from server.persistence.types import Connection
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -173,6 +173,32 @@ def token(
     if sessions or role:
         grants = {session: Role.named(role or "editor") for session in sessions or ("*",)}
     click.echo(make_token(config.auth_secret, user, name, grants, ttl))
+
+
+@main.command()
+@click.option("--user", help="Revoke all tokens of this user (sub) that were issued until now.")
+@click.option("--token", "token_id", help="Revoke the token with this id (jti).")
+def revoke(user: str | None, token_id: str | None) -> None:
+    """Let tokens count no more; servers act on it within a second, on live sockets too.
+
+    It can't be undone; a user's new tokens are good again.
+    """
+    if (user is None) == (token_id is None):
+        _fail("revoke needs either --user or --token")
+    if token_id is not None and token_id.count(".") == 2 and token_id.startswith("ey"):
+        _fail("--token takes a token's id (its jti), not the token itself")
+
+    async def work(connection: Connection, migrations: Sequence[Migration]) -> None:
+        if not all(row.applied for row in await status(connection, migrations)):
+            raise StartError("the schema is older than this program; run `lyceum db migrate` first")
+        if token_id is not None:
+            await revocations.revoke_token(connection, token_id)
+            click.echo(f"revoked the token {token_id}")
+        elif user is not None:
+            moment = await revocations.revoke_user(connection, user)
+            click.echo(f"revoked the tokens of {user} issued until {moment:%Y-%m-%d %H:%M:%S} UTC")
+
+    _with_database(work)
 
 
 def _config(host: str | None = None, port: int | None = None) -> Config:

@@ -56,6 +56,9 @@ class Config:
     database_url: str | None = None
     data_dir: Path = Path(".lyceum")
     auth_secret: str | None = None
+    jwks_file: Path | None = None
+    auth_issuer: str | None = None
+    auth_audience: str | None = None
     guests: Guests = "editor"
     sessions: Sessions = "open"
     log_format: LogFormat = "console"
@@ -92,6 +95,9 @@ class Config:
             database_url=database_url,
             data_dir=Path(read.text("LYCEUM_DATA_DIR") or cls.data_dir).absolute(),
             auth_secret=read.parsed("LYCEUM_AUTH_SECRET", None, _secret),
+            jwks_file=read.parsed("LYCEUM_AUTH_JWKS_FILE", None, _file),
+            auth_issuer=read.text("LYCEUM_AUTH_ISSUER"),
+            auth_audience=read.text("LYCEUM_AUTH_AUDIENCE"),
             guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
             sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, _sessions),
             log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
@@ -172,7 +178,13 @@ def _postgres_url(value: str) -> str | None:
 def _secret(value: str) -> str | None:
     if len(value.encode()) < 32:
         raise ValueError("at least 32 bytes are needed; `openssl rand -hex 32` makes some")
+    if "-----BEGIN" in value:
+        raise ValueError("this is a key of a pair; public ones go into LYCEUM_AUTH_JWKS_FILE")
     return value
+
+
+def _file(value: str) -> Path | None:
+    return Path(value).absolute()
 
 
 def _guests(value: str) -> Guests:

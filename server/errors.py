@@ -10,6 +10,8 @@ LyceumError
 │   ├── BadName
 │   └── TooLong
 ├── Unauthorized
+│   ├── TokenExpired
+│   └── TokenRevoked
 ├── Forbidden
 ├── NotFound
 │   └── Gone
@@ -20,6 +22,7 @@ LyceumError
 ├── Unavailable           passing: the client should try again
 │   ├── Draining
 │   ├── Overloaded
+│   ├── TokenEarly
 │   ├── SessionFull
 │   └── RoleChanged
 └── DocumentDamaged
@@ -87,6 +90,14 @@ class Unauthorized(LyceumError):
 
     close_code = 4401
     http_status = 401
+
+
+class TokenExpired(Unauthorized):
+    """The token has expired."""
+
+
+class TokenRevoked(Unauthorized):
+    """The token was revoked."""
 
 
 class Forbidden(LyceumError):
@@ -159,6 +170,10 @@ class Draining(Unavailable):
 
 class Overloaded(Unavailable):
     """Too much waits to be saved; try again."""
+
+
+class TokenEarly(Unavailable):
+    """The token is not valid yet, but soon."""
 
 
 class SessionFull(Unavailable):

@@ -24,7 +24,7 @@ from loadtests.bench.ledger import EDITS, Ledger
 from loadtests.bench.monitor import Monitor
 from loadtests.bench.processes import pin
 from loadtests.bench.updates import Author
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
 TURN = 0.001  # seconds between looks at what is due: less would spin and starve receivers

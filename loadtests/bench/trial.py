@@ -15,7 +15,7 @@ from loadtests.bench.herd import Herd, Sessions, Typed
 from loadtests.bench.histogram import Histogram
 from loadtests.bench.server import Server
 from loadtests.bench.updates import Author, numbers, text_of
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
 READERS = 20  # newcomers at once when documents are checked

@@ -11,7 +11,7 @@ from loadtests.locust.report import Report
 from loadtests.locust.target import websockets_of
 from loadtests.locust.wire import Dialect, Hocuspocus, YWebsocket
 from server.domain.roles import Role
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 
 RENEW_EVERY = 15.0  # seconds; what clients do
 TOKEN_LIFE = 7 * 86_400.0  # seconds

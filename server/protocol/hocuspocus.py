@@ -125,6 +125,7 @@ class Dialect:
     """How the server speaks to a Hocuspocus client about one of its documents."""
 
     __slots__ = ("_prefix", "address")
+    shares_socket = True
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -157,6 +158,10 @@ class Dialect:
     def eviction_code(self, code: int) -> int:
         """One that leaves the socket's other documents their way back."""
         return RESET
+
+    def ask_for_token(self) -> bytes:
+        """A frame after which versions 3 and 4 call their token function and send what it gives."""
+        return self._auth(AuthType.TOKEN)
 
     def authenticated(self, may_write: bool) -> bytes:
         """A frame that lets a participant in."""

@@ -40,6 +40,7 @@ class Dialect:
     """How the server speaks to a y-websocket client."""
 
     address = ""
+    shares_socket = False
 
     def sync(self, kind: SyncType, payload: bytes) -> bytes:
         """A frame with one sync message."""
@@ -63,6 +64,10 @@ class Dialect:
 
     def stateless(self, payload: str) -> bytes:
         """This dialect has no way for it."""
+        return b""
+
+    def ask_for_token(self) -> bytes:
+        """There is no such message."""
         return b""
 
     def eviction_code(self, code: int) -> int:

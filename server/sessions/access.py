@@ -1,50 +1,48 @@
 """Who may come in, and as what: a token's word, or what guests are allowed."""
 
-import time
-
-import jwt
-from msgspec import Struct, ValidationError, convert
+from collections.abc import Callable
 
 from server.config import Config, Guests
 from server.domain.identity import Bearer, Identity
 from server.domain.roles import Role
-from server.errors import Forbidden, Unauthorized
+from server.errors import Forbidden, TokenRevoked, Unauthorized
 from server.ids import SessionName
+from server.sessions.tokens import Tokens
+from server.sessions.tokens import make_token as make_token
 
-ALGORITHM = "HS256"
-MAX_TOKEN = 8 * 2**10  # characters
-
-
-class Claims(Struct, frozen=True):
-    """What a token says: sessions maps a name, or `prefix*`, to a role; None means all, editor."""
-
-    sub: str
-    exp: float
-    name: str | None = None
-    sessions: dict[str, str] | None = None
+Revoked = Callable[[Bearer | Identity], bool]
 
 
 class Access:
     """Decides about joins.
 
-    secret: the HS256 key that tokens are signed with; without one there are only guests.
+    tokens: verifies them; None if there are only guests. revoked: whether a good one counts no
+    more.
     """
 
-    def __init__(self, secret: str | None, guests: Guests) -> None:
-        self._secret = secret
+    def __init__(
+        self, tokens: Tokens | None, guests: Guests, revoked: Revoked = lambda _: False
+    ) -> None:
+        self._tokens = tokens
         self._guests = guests
+        self._revoked = revoked
 
     @classmethod
     def of(cls, config: Config) -> "Access":
-        """As configured."""
-        return cls(config.auth_secret, config.guests)
+        """As configured, with nothing revoked; raises ConfigError."""
+        return cls(Tokens.of(config), config.guests)
+
+    def refresh(self) -> None:
+        """Take in keys that have changed; asked once a second."""
+        if self._tokens is not None:
+            self._tokens.refresh()
 
     def identify(self, token: str, session: SessionName) -> Identity:
         """Who the bearer of a token (a guest, if it is empty) is for a session.
 
-        Raises Unauthorized or Forbidden, with a reason that its user can act on.
+        Raises Unauthorized, Forbidden or TokenEarly, with a reason that its user can act on.
         """
-        if not token or self._secret is None:
+        if not token or self._tokens is None:
             return self._guest(bool(token))
         identity = self.bearer(token).identity(session)
         if identity is None:
@@ -52,17 +50,20 @@ class Access:
         return identity
 
     def bearer(self, token: str) -> Bearer:
-        """Who shows this token; raises Unauthorized, also if there is none."""
-        if not token or self._secret is None:
+        """Who shows this token; raises Unauthorized, also if there is none, and TokenEarly."""
+        if not token or self._tokens is None:
             raise Unauthorized("A valid token is needed; guests can't do this.")
-        claims = self._claims(token)
-        grants: dict[str, Role] | None = None
-        if claims.sessions is not None:
-            try:
-                grants = {name: Role.named(role) for name, role in claims.sessions.items()}
-            except ValueError as error:
-                raise Unauthorized(f"The token is not valid: {error}.") from None
-        return Bearer(claims.sub, claims.name, grants, claims.exp)
+        claims = self._tokens.verify(token)
+        grants = None if claims.sessions is None else _grants(claims.sessions)
+        bearer = Bearer(claims.sub, claims.name, grants, claims.exp, claims.iat, claims.jti)
+        if self._revoked(bearer):
+            raise TokenRevoked
+        return bearer
+
+    def confirm(self, identity: Identity) -> None:
+        """Raise TokenRevoked if a token that was good has been revoked since."""
+        if self._revoked(identity):
+            raise TokenRevoked
 
     def _guest(self, has_token: bool) -> Identity:
         if self._guests == "off":
@@ -70,26 +71,12 @@ class Access:
             raise Unauthorized(f"Guests are not let in; {reason}.")
         return Identity(Role.named(self._guests))
 
-    def _claims(self, token: str) -> Claims:
-        if len(token) > MAX_TOKEN:
-            raise Unauthorized("The token is too long.")
-        assert self._secret is not None
-        try:
-            claims = jwt.decode(
-                token, self._secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]}
-            )
-            return convert(claims, Claims)
-        except (jwt.InvalidTokenError, ValidationError) as error:
-            raise Unauthorized(f"The token is not valid: {error}.") from None
 
-
-def make_token(
-    secret: str, user: str, name: str | None, sessions: dict[str, Role] | None, ttl: float
-) -> str:
-    """A signed token that lasts `ttl` seconds."""
-    claims: dict[str, object] = {"sub": user, "exp": int(time.time() + ttl)}
-    if name is not None:
-        claims["name"] = name
-    if sessions is not None:
-        claims["sessions"] = {session: role.name.lower() for session, role in sessions.items()}
-    return jwt.encode(claims, secret, algorithm=ALGORITHM)
+def _grants(sessions: dict[str, str]) -> dict[str, Role]:
+    try:
+        return {name: Role.named(role) for name, role in sessions.items()}
+    except ValueError:
+        allowed = ", ".join(role.label for role in Role)
+        raise Unauthorized(
+            f"The token is not valid: it names a role that does not exist; there are {allowed}."
+        ) from None

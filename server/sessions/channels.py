@@ -5,7 +5,14 @@ from math import inf
 from typing import Protocol
 
 from server.config import Limits
-from server.errors import Forbidden, LyceumError, Overloaded, Unauthorized, Unavailable
+from server.errors import (
+    Forbidden,
+    LyceumError,
+    Overloaded,
+    TokenExpired,
+    Unauthorized,
+    Unavailable,
+)
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
 from server.sessions.participant import Dialect, Participant, Socket, framed
@@ -13,6 +20,7 @@ from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 
 NOBODY = yjs.awareness(())  # every client takes it and does nothing about it
+ASK_AHEAD = 30.0  # seconds before a token expires, when a fresh one is asked for
 AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
 
 SeatMaker = Callable[
@@ -31,10 +39,6 @@ class TokenTimeout(LyceumError):
     """No token came in time."""
 
     close_code = 4408
-
-
-class TokenExpired(Unauthorized):
-    """The token has expired."""
 
 
 class Channel(Protocol):
@@ -228,4 +232,8 @@ def _check(seat: Seat, now: float, unix_time: float) -> float:
         return inf
     if expires_at < unix_time:
         raise TokenExpired
-    return now + expires_at - unix_time
+    ahead = expires_at - ASK_AHEAD
+    if ahead > unix_time:
+        return now + ahead - unix_time
+    seat.ask_for_token()
+    return now

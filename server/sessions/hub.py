@@ -8,7 +8,7 @@ import structlog
 
 from server import telemetry
 from server.config import Limits
-from server.errors import Draining, LyceumError, Overloaded
+from server.errors import Draining, LyceumError, Overloaded, Unauthorized
 from server.ids import SessionName
 from server.sessions.access import Access
 from server.sessions.connection import Connection
@@ -101,6 +101,16 @@ class Hub:
             refused,
         )
 
+    def enforce(self) -> None:
+        """Something was revoked: whoever came in with it leaves."""
+        for session in self._registry.sessions:
+            for participant in session.participants:
+                try:
+                    self._access.confirm(participant.identity)
+                except Unauthorized as error:
+                    telemetry.refused.labels(type(error).__name__).inc()
+                    participant.close(error)
+
     async def run(self) -> None:
         """Be the clock of all sockets and sessions until cancelled."""
         due = self.now()
@@ -113,6 +123,7 @@ class Hub:
                 if not connection.writable:
                     outbox += connection.outbox_bytes
             telemetry.outbox_bytes.set(outbox)
+            self._access.refresh()
             self._registry.sweep()
 
     def _check(self, connection: Connection, now: float, unix_time: float) -> None:

@@ -18,6 +18,10 @@ class Dialect(Protocol):
     def address(self) -> str:
         """What the messages are headed with; equal addresses give equal messages."""
 
+    @property
+    def shares_socket(self) -> bool:
+        """Whether other documents may be on the same socket; closing it costs them too."""
+
     def sync(self, kind: SyncType, payload: bytes) -> bytes:
         """A state vector or an update."""
 
@@ -35,6 +39,9 @@ class Dialect(Protocol):
 
     def stateless(self, payload: str) -> bytes:
         """A message of the application's; empty if the dialect has no way for it."""
+
+    def ask_for_token(self) -> bytes:
+        """«Send your token again»; empty if the dialect has no word for it."""
 
     def eviction_code(self, code: int) -> int:
         """The close code for somebody who must leave one session for a reason with this code."""

@@ -12,7 +12,7 @@ import structlog
 
 from server import telemetry
 from server.domain.identity import Identity
-from server.errors import LyceumError, MessageTooBig, SessionFull
+from server.errors import LyceumError, MessageTooBig, SessionFull, TokenEarly, Unavailable
 from server.ids import SessionName
 from server.protocol import messages, yjs
 from server.protocol.hocuspocus import Stateless
@@ -24,6 +24,7 @@ from server.sessions.session import Session
 log = structlog.get_logger()
 
 DOOR_EVERY = 1.0  # seconds between two looks for a place in a full session
+REFUSAL_PAUSE = 1.0  # seconds; Hocuspocus 2 comes back at once and without end otherwise
 
 Commands = Callable[[Session, Participant, str], None]
 
@@ -47,6 +48,7 @@ class Seat:
 
     __slots__ = (
         "_access",
+        "_asked",
         "_commands",
         "_dialect",
         "_entered",
@@ -88,6 +90,7 @@ class Seat:
         self._refused = refused
         self._kept: list[yjs.Message | Stateless] = []
         self._kept_bytes = 0
+        self._asked = False  # for a fresh token
         self._participant: Participant | None = None
         self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
@@ -98,7 +101,7 @@ class Seat:
     def authenticate(self, token: str) -> None:
         """Enter with a token; on a live seat, go on with a fresh one.
 
-        Raises Unauthorized or Forbidden if a live seat's fresh token is no good.
+        Raises Unauthorized, Forbidden or TokenEarly if a live seat's fresh token is no good.
         """
         match self.state:
             case State.WAITING:
@@ -108,15 +111,21 @@ class Seat:
                 assert self._session is not None
                 assert self._participant is not None
                 identity = self._access.identify(token, self._name)
+                if identity.expires_at != self._participant.identity.expires_at:
+                    self._asked = False
                 self._session.renew(self._participant, identity)
             case _:
                 pass
 
     async def _enter(self, token: str) -> None:
         try:
-            identity = self._access.identify(token, self._name)
+            identity = await self._identify(token)
             participant = Participant(self._socket, self._dialect, identity)
             session = await self._join(participant)
+        except Unavailable as error:
+            if self._dialect.shares_socket:
+                await asyncio.sleep(REFUSAL_PAUSE)
+            self._refuse(error)
         except LyceumError as error:
             self._refuse(error)
         except Exception:
@@ -124,10 +133,26 @@ class Seat:
             self._refuse(LyceumError())
         else:
             self._session, self._participant = session, participant
-            self.state = State.LIVE
             self._task = None
+            try:
+                self._access.confirm(identity)  # it may have waited long at the door
+            except LyceumError as error:
+                session.leave(participant)
+                self._refuse(error)
+                return
+            self.state = State.LIVE
             self._entered(self, session, participant)
             self._replay()
+
+    async def _identify(self, token: str) -> Identity:
+        """Who it is; while its token is early, it waits unless its own socket can be closed."""
+        while True:
+            try:
+                return self._access.identify(token, self._name)
+            except TokenEarly:
+                if not self._dialect.shares_socket:
+                    raise
+            await asyncio.sleep(DOOR_EVERY)
 
     async def _join(self, participant: Participant) -> Session:
         """Join; who can be told that the session is full waits at the door."""
@@ -183,6 +208,13 @@ class Seat:
     def identity(self) -> Identity | None:
         """Who a live participant is."""
         return self._participant.identity if self._participant else None
+
+    def ask_for_token(self) -> None:
+        """Ask once for a token that lasts longer, if the client's dialect has a word for it."""
+        participant = self._participant
+        if participant is not None and participant.socket.writable and not self._asked:
+            self._asked = True
+            participant.send(self._dialect.ask_for_token())
 
     def drained(self) -> None:
         """The socket takes more again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.async_api import expect
 
 from server.domain.roles import Role
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 from tests.browser.conftest import OpenWindow
 from tests.browser.window import converged
 from tests.support.server import LyceumServer

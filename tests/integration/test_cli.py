@@ -11,10 +11,13 @@ import pytest
 from server.domain.roles import Role
 from server.errors import Forbidden, Unauthorized
 from server.ids import SessionName
+from server.persistence import revocations
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.types import Connection
 from server.sessions.access import Access
+from server.sessions.tokens import Tokens
 from tests.support.command import Command, finished
+from tests.support.postgres import PostgresInstance
 from tests.support.server import LyceumServer
 from tests.support.waiting import eventually
 
@@ -36,6 +39,7 @@ def lyceum(tmp_path: Path) -> Command:
         (["db", "--help"], "rollback"),
         (["db", "rollback", "-h"], "--to"),
         (["token", "--help"], "--session"),
+        (["revoke", "--help"], "--token"),
         (["--version"], "lyceum"),
     ],
 )
@@ -202,7 +206,7 @@ async def test_db_rollback(lyceum: Command, database_url: str, connection: Conne
 
 async def test_token_is_admitted(lyceum: Command) -> None:
     """A token that the command prints opens the sessions named in it, in the role asked for."""
-    access = Access(SECRET, "off")
+    access = Access(Tokens(SECRET), "off")
     lyceum.settings["auth_secret"] = SECRET
     arguments = ["--user", "u1", "--name", "Ünal 例", "--ttl", "60"]
     some, everything = await asyncio.gather(
@@ -218,7 +222,7 @@ async def test_token_is_admitted(lyceum: Command) -> None:
     with pytest.raises(Forbidden):
         access.identify(token, SessionName("c"))
     with pytest.raises(Unauthorized):
-        Access(SECRET[::-1], "off").identify(token, SessionName("a"))
+        Access(Tokens(SECRET[::-1]), "off").identify(token, SessionName("a"))
     identity = access.identify(everything.output.strip(), SessionName("whatever"))
     assert (identity.grant, identity.user, identity.name) == (None, "u2", None)
 
@@ -227,6 +231,50 @@ async def test_token_without_a_secret(lyceum: Command) -> None:
     """Without a secret there is no token, but a word on how to make one."""
     complaint = (await lyceum("token", "--user", "u1")).complaint
     assert complaint.startswith("LYCEUM_AUTH_SECRET is not set")
+
+
+async def test_revoke(lyceum: Command, database_url: str, connection: Connection) -> None:
+    """A token by its id, or what a user has; said in one line, and kept in the database."""
+    one = await lyceum("revoke", "--token", "t1", database_url=database_url)
+    assert (one.code, one.output) == (0, "revoked the token t1\n")
+    user = await lyceum("revoke", "--user", "ann", database_url=database_url)
+    assert user.output.startswith("revoked the tokens of ann issued until 20")
+    rows = await revocations.after(connection, 0)
+    assert [(row.token_id, row.user) for row in rows] == [("t1", None), (None, "ann")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "either --user or --token"),
+        (["--user", "ann", "--token", "t1"], "either --user or --token"),
+        (["--token", "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"], "not the token itself"),
+    ],
+    ids=["none", "both", "a token"],
+)
+async def test_revoke_what(lyceum: Command, arguments: list[str], word: str) -> None:
+    """What can't be meant is refused, and a token is not shown again."""
+    complaint = (await lyceum("revoke", *arguments)).complaint
+    assert word in complaint
+    assert "eyJ" not in complaint
+
+
+async def test_revoke_in_an_old_schema(lyceum: Command, postgres: PostgresInstance) -> None:
+    """A database that the program was not migrated to is left alone."""
+    url = await postgres.create_empty_database()
+    complaint = (await lyceum("revoke", "--user", "ann", database_url=url)).complaint
+    assert "lyceum db migrate" in complaint
+
+
+async def test_bad_keys(lyceum: Command) -> None:
+    """A server does not start with them: the setting, the file, the key and the remedy."""
+    path = lyceum.folder / "keys.json"
+    complaint = (await lyceum("serve", auth_jwks_file=str(path))).complaint
+    assert complaint.startswith(f"LYCEUM_AUTH_JWKS_FILE={path}: the file can't be read")
+    path.write_text('{"keys": [{"kty": "oct", "kid": "k1", "k": "sesame"}]}')
+    complaint = (await lyceum("serve", auth_jwks_file=str(path))).complaint
+    assert "key 'k1' is symmetric; remove it" in complaint
+    assert "sesame" not in complaint
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from server.domain.roles import Role
-from server.sessions.access import make_token
 from server.sessions.participant import READ_ONLY
+from server.sessions.tokens import make_token
 from tests.clients.driver import Driver
 from tests.support.server import LyceumServer
 

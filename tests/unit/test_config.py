@@ -31,6 +31,9 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_DATABASE_URL": URL,
             "LYCEUM_DATA_DIR": "/somewhere",
             "LYCEUM_AUTH_SECRET": SECRET,
+            "LYCEUM_AUTH_JWKS_FILE": "/keys.json",
+            "LYCEUM_AUTH_ISSUER": "https://id.example",
+            "LYCEUM_AUTH_AUDIENCE": "lyceum",
             "LYCEUM_GUESTS": "viewer",
             "LYCEUM_LOG_FORMAT": "json",
             "LYCEUM_LINGER_SECONDS": "1.5",
@@ -48,6 +51,9 @@ def test_every_setting_is_read() -> None:
         database_url=URL,
         data_dir=Path("/somewhere"),
         auth_secret=SECRET,
+        jwks_file=Path("/keys.json"),
+        auth_issuer="https://id.example",
+        auth_audience="lyceum",
         guests="viewer",
         log_format="json",
         linger_seconds=1.5,
@@ -149,6 +155,14 @@ def test_a_short_secret_is_refused_and_not_shown() -> None:
         Config.read({"LYCEUM_DATABASE_URL": URL.replace("postgresql", "mysql")})
     assert "hunter2" not in str(error.value)
     assert "lyceum:…@db.example" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["PUBLIC", "RSA PUBLIC", "PRIVATE"])
+def test_a_key_of_a_pair_is_no_secret(kind: str) -> None:
+    """Everybody knows the public one; the error says where it belongs, and does not show it."""
+    with pytest.raises(ConfigError, match="LYCEUM_AUTH_JWKS_FILE") as error:
+        Config.read({"LYCEUM_AUTH_SECRET": f"-----BEGIN {kind} KEY-----\n{'A' * 60}"})
+    assert "AAA" not in str(error.value)
 
 
 def test_a_secret_is_measured_in_bytes() -> None:

@@ -1,7 +1,7 @@
 """Tokens for the `guarded` server."""
 
 from server.domain.roles import Role
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 
 SECRET = "a key that only these tests know, 32 bytes and more"
 

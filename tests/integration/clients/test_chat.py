@@ -9,7 +9,7 @@ import pytest
 
 from server.domain.roles import Role
 from server.persistence.embedded import EmbeddedPostgres
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 from tests.clients.driver import Driver, Kind
 from tests.integration.clients.accounts import SECRET, token
 from tests.integration.clients.chatting import Chatter, all_equal

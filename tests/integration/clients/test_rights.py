@@ -19,7 +19,7 @@ from server.persistence import collaboration
 from server.persistence.collaboration import Changes, NewSession
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.types import Connection
-from server.sessions.access import make_token
+from server.sessions.tokens import make_token
 from tests.clients.client import Client
 from tests.clients.driver import Driver, Kind
 from tests.integration.clients.accounts import SECRET

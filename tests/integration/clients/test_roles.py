@@ -196,7 +196,7 @@ async def test_wrong_tokens_are_refused(guarded: LyceumServer, driver: Driver, k
     session = f"refused {kind}"
     wrong = {
         "not valid": "rubbish",
-        "Signature verification failed": token(session, Role.EDITOR, secret="x" * 32),
+        "signature does not fit": token(session, Role.EDITOR, secret="x" * 32),
         "expired": token(session, Role.EDITOR, ttl=-60),
         "not for this session": token("elsewhere", Role.EDITOR),
     }

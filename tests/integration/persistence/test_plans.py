@@ -16,6 +16,7 @@ from server.persistence import (
     deliveries,
     documents,
     journal,
+    revocations,
     webhooks,
 )
 from server.persistence.types import Connection
@@ -56,6 +57,9 @@ insert into webhook_deliveries
         case when n % 50 = 0 then now() end,
         now() - n * interval '1 hour'
     from generate_series(1, 500) webhook, generate_series(1, 400) n;
+insert into revocations (token_id) select 'token ' || n from generate_series(1, 5000) n;
+insert into revocations (user_id, issued_before)
+    select 'user ' || n, now() from generate_series(1, 5000) n;
 analyze;
 """
 EVENTS = "'{chat.message}'"
@@ -91,6 +95,9 @@ ARGUMENTS = {
     journal.REGISTER: ["gen_random_uuid()"],
     journal.LAST_BATCH: ["gen_random_uuid()"],
     journal.APPEND: ["gen_random_uuid()", "1", "array[7, 9]::bigint[]", "array['x', 'x']::bytea[]"],
+    revocations.REVOKE_ONE: ["'token 7'"],
+    revocations.REVOKE_ALL: ["'user 7'"],
+    revocations.AFTER: ["9990"],
     webhooks.READ: ["gen_random_uuid()"],
     webhooks.HOOKS: ["1000", "50"],
     webhooks.CREATE: ["'user 7'", "'https://a.example/'", "'whsec_x'", "'*'", EVENTS, "100"],

@@ -9,13 +9,14 @@ import pytest
 from server.config import Config
 from server.domain.identity import Identity
 from server.domain.roles import Role
-from server.errors import Forbidden, Unauthorized
+from server.errors import Forbidden, TokenRevoked, Unauthorized
 from server.ids import SessionName
-from server.sessions.access import MAX_TOKEN, Access, make_token
+from server.sessions.access import Access
+from server.sessions.tokens import Tokens, make_token
 
 SECRET = "0123456789abcdef0123456789abcdef"
 LESSON = SessionName("lesson")
-ACCESS = Access(SECRET, "off")
+ACCESS = Access(Tokens(SECRET), "off")
 
 
 def signed(claims: dict[str, Any], secret: str = SECRET, algorithm: str = "HS256") -> str:
@@ -51,53 +52,42 @@ def test_a_token_for_other_sessions_is_forbidden_here(sessions: dict[str, str]) 
 
 
 @pytest.mark.parametrize(
-    "token",
+    ("token", "why"),
     [
-        "x",
-        "a.b.c",
-        signed(claims(), secret="f" * 32),
-        signed(claims(exp=int(time.time()) - 10)),
-        signed(claims(exp=None)),
-        signed(claims(sub=None)),
-        signed(claims(sub=7)),
-        signed(claims(name=7)),
-        signed(claims(sessions=["lesson"])),
-        signed(claims(sessions={"lesson": 3})),
-        signed(claims(sessions={"lesson": "admin"})),
-        signed(claims(nbf=int(time.time()) + 60)),
-        signed(claims(), secret=SECRET * 2, algorithm="HS512"),
-        jwt.encode(claims(), None, algorithm="none"),
-        "é" * 10,
+        ("x", "no JWT"),
+        (signed(claims(), secret="f" * 32), "signature"),
+        (signed(claims(exp=int(time.time()) - 10)), "expired"),
+        (signed(claims(sessions={"lesson": "admin"})), "a role that does not exist"),
     ],
-    ids=[
-        "word",
-        "dots",
-        "other secret",
-        "expired",
-        "no expiry",
-        "no subject",
-        "subject a number",
-        "name a number",
-        "sessions a list",
-        "role a number",
-        "unknown role",
-        "not yet",
-        "other algorithm",
-        "unsigned",
-        "not ASCII",
-    ],
+    ids=["word", "other secret", "expired", "unknown role"],
 )
-def test_a_bad_token_is_no_way_in(token: str) -> None:
+def test_a_bad_token_is_no_way_in(token: str, why: str) -> None:
     """Each is refused with a reason, also where guests may enter without any."""
     for guests in ("off", "editor"):
-        with pytest.raises(Unauthorized, match="token is not valid"):
-            Access(SECRET, guests).identify(token, LESSON)  # type: ignore[arg-type]
+        with pytest.raises(Unauthorized, match=why):
+            Access(Tokens(SECRET), guests).identify(token, LESSON)  # type: ignore[arg-type]
 
 
-def test_a_huge_token_is_not_even_looked_at() -> None:
-    """Beyond a bound nothing is decoded."""
-    with pytest.raises(Unauthorized, match="too long"):
-        ACCESS.identify("x" * (MAX_TOKEN + 1), LESSON)
+def test_a_revoked_token_is_no_way_in() -> None:
+    """Asked with who it is, its id and when it was issued; and again for who is in."""
+    asked: list[Any] = []
+    revoked = True
+
+    def is_revoked(bearer: Any) -> bool:
+        asked.append((bearer.user, bearer.token_id, bearer.issued_at))
+        return revoked
+
+    access = Access(Tokens(SECRET), "editor", is_revoked)
+    token = signed(claims(jti="t1", iat=7, sessions={"lesson": "viewer"}))
+    with pytest.raises(TokenRevoked, match="The token was revoked"):
+        access.identify(token, LESSON)
+    revoked = False
+    identity = access.identify(token, LESSON)
+    access.confirm(identity)
+    revoked = True
+    with pytest.raises(TokenRevoked):
+        access.confirm(identity)
+    assert asked == [("u1", "t1", 7.0)] * 4
 
 
 @pytest.mark.parametrize(("guests", "role"), [("editor", Role.EDITOR), ("viewer", Role.VIEWER)])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from server.persistence import chat, collaboration
 from server.persistence.chat import Delete, Edit, Send, Sender, Write, Written
 from server.persistence.database import Database
 from server.persistence.types import Connection
+from tests.support.waiting import eventually
 
 ANN, BOB = Sender("ann", "Ann"), Sender("bob", "Bob")
 GUEST, TEACHER = Sender(None, "guest"), Sender("eve", "Eve", moderates=True)
@@ -275,3 +277,74 @@ async def test_the_database_refuses_what_makes_no_sense(
     await written(connection, send(session, ANN, "1"))
     with pytest.raises(asyncpg.CheckViolationError, match=constraint):
         await connection.execute(f"update chat_messages set {change}")
+
+
+async def test_deleting_a_session_waits_for_its_writers(
+    connection: Connection, database: Database
+) -> None:
+    """Neither deadlocks; whoever comes later finds nothing."""
+    session = await new_session(connection, "busy")
+    await written(connection, send(session, ANN, "1"))
+
+    async def delete() -> None:
+        async with database.acquire() as other:
+            await collaboration.delete(other, SessionName("busy"))
+
+    async with connection.transaction():
+        await connection.execute(chat.ADD_COUNTERS, [session])
+        await connection.fetch(chat.LOCK_COUNTERS, [session])
+        deleting = asyncio.create_task(delete())
+        await eventually(lambda: waits_for_lock(database), what="a waiting deletion")
+        await connection.execute(
+            chat.INSERT, session, "u:ann", "2", 2, 2, "ann", "", "x", None, [], datetime.now(UTC)
+        )
+    await asyncio.wait_for(deleting, 10)
+    (late,) = await chat.commit(connection, [send(session, ANN, "3")])
+    assert isinstance(late, NotFound)
+    assert await connection.fetchval("select count(*) from chat_messages") == 0
+
+
+async def waits_for_lock(database: Database) -> bool:
+    """Whether some statement of this database waits for another transaction."""
+    async with database.acquire() as connection:
+        return bool(
+            await connection.fetchval(
+                "select count(*) from pg_stat_activity"
+                " where datname = current_database() and wait_event_type = 'Lock'"
+            )
+        )
+
+
+async def test_pages_are_bounded_by_what_they_hold(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of long messages is shorter, never empty, and says that there are more."""
+    monkeypatch.setattr(chat, "PAGE_CHARACTERS", 100)
+    session = await new_session(connection, "long")
+    sizes = (30, 30, 30, 30, 500, 10)
+    await written(connection, *(send(session, ANN, f"{n}", "x" * s) for n, s in enumerate(sizes)))
+    forward: list[list[int]] = []
+    revision, more = 0, True
+    while more:
+        page = await chat.since(connection, session, revision, 50)
+        forward.append([message.seq for message in page.messages])
+        revision, more = page.messages[-1].revision, page.more
+    assert forward == [[1, 2, 3], [4], [5], [6]]
+    newest = await chat.before(connection, session, None, 50)
+    assert ([message.seq for message in newest.messages], newest.more) == ([6], True)
+    earlier = await chat.before(connection, session, 5, 50)
+    assert ([message.seq for message in earlier.messages], earlier.more) == ([2, 3, 4], True)
+
+
+async def test_what_is_answered_is_what_is_stored(connection: Connection) -> None:
+    """A message that was just written reads the same ever after, edited or deleted as well."""
+    session = await new_session(connection, "same")
+    for write in (
+        send(session, ANN, "1", "one", mentions=("bob",)),
+        send(session, GUEST, "2", "two", reply_to=1),
+        Edit(session, ANN, 1, "better", ("eve",)),
+        Delete(session, TEACHER, 2),
+    ):
+        (result,) = await written(connection, write)
+        page = await chat.since(connection, session, result.message.revision - 1, 10)
+        assert page.messages == [result.message]

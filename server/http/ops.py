@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -19,10 +20,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.http.health import Health
 
 STATIC = Path(__file__).parent / "static"
+DOCS = "/api/docs"
 NO_PAGE = (
     "Lyceum is running, but its page was not built: that needs Node 20 or newer.\n"
     "Install Node and run `make run` again.\n"
     "Editors can connect all the same: ws://HOST:PORT/yjs/SESSION and ws://HOST:PORT/hocuspocus\n"
+)
+NO_DOCS = (
+    "The page about the API was not built: that needs Node 20 or newer.\n"
+    "Install Node and run `make run` again; or give /api/openapi.json, which describes the API\n"
+    "for machines, to a tool of your choice. docs/api.md of Lyceum explains it for people.\n"
 )
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -67,30 +74,43 @@ def _gzipped(path: str, _changed: int) -> bytes:
 
 
 class SecurityHeaders:
-    """Adds to every response what keeps a browser from being led astray."""
+    """Adds to every response what keeps a browser from being led astray.
 
-    def __init__(self, app: ASGIApp) -> None:
+    default: headers for responses that don't have their own of that name.
+    """
+
+    def __init__(self, app: ASGIApp, default: Sequence[tuple[bytes, bytes]] = ()) -> None:
         self._app = app
+        self._default = default
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
+                names = {name for name, _ in message["headers"]}
+                missing = [header for header in self._default if header[0] not in names]
+                message["headers"] = [*message["headers"], *HEADERS, *missing]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _page(path: Path, instead: str) -> Response:
+    """A built page, or what to say if it was not built."""
+    if not path.exists():
+        return PlainTextResponse(instead)
+    return FileResponse(path, headers={"cache-control": "no-cache"})
 
 
 def make_app(health: Health, static: Path = STATIC) -> Starlette:
     """The HTTP side of the server; `static` holds the built page."""
 
     async def page(request: Request) -> Response:
-        index = static / "index.html"
-        if not index.exists():
-            return PlainTextResponse(NO_PAGE)
-        return FileResponse(index, headers={"cache-control": "no-cache"})
+        return _page(static / "index.html", NO_PAGE)
+
+    async def docs(request: Request) -> Response:
+        return _page(static / "api" / "docs.html", NO_DOCS)
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -107,6 +127,7 @@ def make_app(health: Health, static: Path = STATIC) -> Starlette:
     routes: list[Route | Mount] = [
         Route("/", page),
         Route("/index.html", page),
+        Route(DOCS, docs),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

@@ -1,11 +1,13 @@
 """Collaboration sessions: who owns them, who may do what, how long they last."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from server.domain.details import Details, Permissions, RoleOrNone, Status, Type
 from server.errors import Conflict, Gone, NotFound
@@ -123,6 +125,13 @@ async def create(
         return await read(connection, new.name)
 
 
+class PermissionsChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """What of the permissions is to change; what is unset stays."""
+
+    everyone: RoleOrNone | UnsetType = UNSET
+    guests: RoleOrNone | UnsetType = UNSET
+
+
 class Changes(Struct, frozen=True, forbid_unknown_fields=True):
     """What of a session is to change; what is unset stays."""
 
@@ -130,7 +139,7 @@ class Changes(Struct, frozen=True, forbid_unknown_fields=True):
     type: Type | UnsetType = UNSET
     language: str | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    permissions: Permissions | UnsetType = UNSET
+    permissions: PermissionsChange | UnsetType = UNSET
     capacity: int | UnsetType | None = UNSET
     expires_at: datetime | UnsetType | None = UNSET
 
@@ -156,22 +165,17 @@ async def change(
 ) -> Details:
     """Change a session. version: the one that the changes are meant for, None for any.
 
-    Raises NotFound, Gone, VersionMismatch. A session that had expired is active again if its new
-    `expires_at` is to come.
+    Raises NotFound, Gone, VersionMismatch, and Conflict if it is to be active after its end. A
+    session that had expired is active again if its new `expires_at` is to come.
     """
     async with connection.transaction():
         found = await connection.fetchval(LOCK, name)
         before = await read(connection, name)
         if version is not None and version != found:
             raise VersionMismatch
-        after = msgspec.structs.replace(
-            before,
-            **{
-                field: value
-                for field in Changes.__struct_fields__
-                if (value := getattr(changes, field)) is not UNSET
-            },
-        )
+        after = _changed(before, changes)
+        if changes.status == "ACTIVE" and after.status_at(time.time()) == "EXPIRED":
+            raise Conflict("This session has expired; to open it, change its expires_at.")
         await connection.execute(
             CHANGE,
             name,
@@ -184,6 +188,19 @@ async def change(
             after.expires_at,
         )
         return await read(connection, name)
+
+
+def _changed(before: Details, changes: Changes) -> Details:
+    fields = _set(changes)
+    if isinstance(changes.permissions, PermissionsChange):
+        fields["permissions"] = replace(before.permissions, **_set(changes.permissions))
+    return replace(before, **fields)
+
+
+def _set(changes: Struct) -> dict[str, Any]:
+    """The fields that are set."""
+    values = ((field, getattr(changes, field)) for field in changes.__struct_fields__)
+    return {field: value for field, value in values if value is not UNSET}
 
 
 def _status(before: Details, after: Details, changes: Changes) -> Status:
@@ -298,7 +315,15 @@ async def participants(
 
 MINE = """
 select id, name, title, type, language, status, owner, permissions, capacity, version,
-    created_at, updated_at, expires_at, '{}' as roles
+    created_at, updated_at, expires_at,
+    coalesce(
+        (
+            select jsonb_build_object(user_id, role)
+            from session_participants
+            where session_id = collaboration_sessions.id and user_id = $1 and role is not null
+        ),
+        '{}'
+    ) as roles
 from collaboration_sessions
 where (
         owner = $1
@@ -320,7 +345,7 @@ async def mine(
 ) -> list[Details]:
     """Sessions that a user owns or takes part in, newest first, with ids below `before`.
 
-    Their `roles` are left out.
+    Their `roles` are only the user's own.
     """
     rows = await connection.fetch(MINE, user, before, list(statuses), limit)
     return [_details(row) for row in rows]

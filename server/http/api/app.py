@@ -1,20 +1,26 @@
 """The API as one ASGI application, and the way that requests come to it."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
-from litestar import Litestar, Request, Response, Router, get
+from litestar import Litestar, Response, Router, get, route
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.types import ASGIApp as LitestarApp
+from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.http.api import chat, document, participants, sessions, webhooks
+from server.http.api import chat, document, participants, problems, sessions, webhooks
+from server.http.api.bodies import StrictRequest
+from server.http.api.openapi import described
 from server.http.api.problems import HANDLERS
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
+from server.http.ops import DOCS, SecurityHeaders
 
 PREFIX = "/api"
+NO_STORE = [(b"cache-control", b"no-store")]
 DESCRIPTION = """
 One more way into the sessions, for programs: what is edited and said here reaches everybody who is
 there at once, and is answered after it is saved.
@@ -22,23 +28,25 @@ there at once, and is answered after it is saved.
 Show a token as `Authorization: Bearer …`; without one you are a guest. Session names stand in
 paths percent-encoded, slashes too. Whatever is no success is a problem (RFC 9457).
 """
-TAGS = {
-    "Sessions": sessions.HANDLERS,
-    "Participants": participants.HANDLERS,
-    "Document": document.HANDLERS,
-    "Chat": chat.HANDLERS,
-    "Webhooks": webhooks.HANDLERS,
+MODULES = (sessions, participants, document, chat, webhooks, problems)
+TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
+    "Sessions": ("Who may meet where, and until when.", sessions.HANDLERS),
+    "Participants": ("Who was there, and what each may do.", participants.HANDLERS),
+    "Document": ("What is written, read and edited.", document.HANDLERS),
+    "Chat": ("What is said beside it.", chat.HANDLERS),
+    "Webhooks": ("What other servers are told.", webhooks.HANDLERS),
 }
 
 
-def make_api(services: Services) -> LitestarApp:
+def make_api(services: Services) -> Litestar:
     """The API; serves paths below /api/v1, and its description at /api/openapi.json."""
     routers = [
-        Router("/api/v1", route_handlers=list(handlers), tags=[tag])
-        for tag, handlers in TAGS.items()
+        Router("/api/v1", route_handlers=[*_options(handlers), *handlers], tags=[tag])
+        for tag, (_, handlers) in TAGS.items()
     ]
-    return Litestar(
-        route_handlers=[*routers, openapi_json],
+    api = Litestar(
+        route_handlers=routers,
+        request_class=StrictRequest,
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
@@ -57,35 +65,70 @@ def make_api(services: Services) -> LitestarApp:
                 }
             ),
             security=[{"token": []}, {}],
-            tags=[Tag(name=tag) for tag in TAGS],
+            tags=[Tag(name=tag, description=about) for tag, (about, _) in TAGS.items()],
             use_handler_docstrings=True,
+            operation_id_creator=lambda handler, _method, _path: handler.handler_name,
             enabled_endpoints=set(),
         ),
         logging_config=None,
     )
+    description = described(api, _models())
+
+    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
+    def openapi_json() -> Response[bytes]:
+        """The API's description."""
+        return Response(description, media_type="application/json")
+
+    api.register(openapi_json)
+    return api
 
 
-@get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
-def openapi_json(request: Request[None, None, State]) -> Response[dict[str, object]]:
-    """The API's description."""
-    return Response(request.app.openapi_schema.to_schema())
+def _options(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Say which methods a path takes; the framework's own answer forgets all but one."""
+    allowed: dict[str, set[str]] = {}
+    for handler in handlers:
+        for path in handler.paths:
+            allowed.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+
+    def answering(path: str) -> HTTPRouteHandler:
+        def options() -> Response[None]:
+            headers = {"allow": ", ".join(sorted(allowed[path]))}
+            return Response(None, status_code=204, headers=headers)
+
+        return route(path, http_method="OPTIONS", include_in_schema=False, sync_to_thread=False)(
+            options
+        )
+
+    return [answering(path) for path in allowed]
+
+
+def _models() -> list[type[Struct]]:
+    """What the routes take and give."""
+    return [
+        value
+        for module in MODULES
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Struct)
+    ]
 
 
 class Dispatch:
     """Hands requests below /api to the API, and all others to the pages.
 
-    The API's paths are matched as they were sent: a session's name may hold a slash.
+    The API's paths are matched as they were sent: a session's name may hold a slash. HEAD is
+    answered as GET; uvicorn leaves the body out.
     """
 
-    def __init__(self, api: LitestarApp, pages: ASGIApp) -> None:
-        self._api = api
+    def __init__(self, api: Litestar, pages: ASGIApp) -> None:
+        self._api = SecurityHeaders(api, NO_STORE)  # type: ignore[arg-type]
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path = scope.get("path", "")
-        if path != PREFIX and not path.startswith(f"{PREFIX}/"):
+        if path == DOCS or (path != PREFIX and not path.startswith(f"{PREFIX}/")):
             await self._pages(scope, receive, send)
             return
         raw = scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        await self._api({**scope, "path": raw}, receive, send)  # type: ignore[arg-type]
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self._api({**scope, "path": raw, "method": method}, receive, send)

@@ -7,7 +7,9 @@ from litestar import delete, get, patch, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct, field
 
+from server.domain.chat import MAX_ID, MAX_MENTIONS, MAX_USER
 from server.domain.roles import Role
+from server.errors import BadRequest
 from server.http.api.problems import problems
 from server.http.api.services import Caller, Services, until_saved
 from server.ids import SessionName
@@ -22,6 +24,7 @@ Revision = Annotated[
     Parameter(
         ge=0,
         le=2**53 - 1,
+        schema_extra={"minimum": 0},  # the framework leaves out a bound of 0
         description="Messages that changed after this revision, in the order of changes.",
         required=False,
     ),
@@ -35,16 +38,21 @@ Before = Annotated[
         required=False,
     ),
 ]
-Text = Annotated[str, Meta(min_length=1)]
+UserId = Annotated[str, Meta(min_length=1, max_length=MAX_USER)]
+MessageId = Annotated[
+    str, Meta(min_length=1, max_length=MAX_ID, description="Printable; chosen by the sender.")
+]
+Text = Annotated[str, Meta(min_length=1, description="At most LYCEUM_LIMIT_CHAT_CHARACTERS.")]
+Mentions = Annotated[list[UserId], Meta(max_length=MAX_MENTIONS, description="User ids.")]
 
 
 class MessageNew(Struct, frozen=True, forbid_unknown_fields=True):
     """A new message. client_message_id: sent twice under one id, it is stored once."""
 
     body: Text
-    client_message_id: str = field(default_factory=lambda: str(uuid4()))
+    client_message_id: MessageId = field(default_factory=lambda: str(uuid4()))
     reply_to: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
-    mentions: tuple[str, ...] = ()
+    mentions: Mentions = []
     name: str = ""
 
 
@@ -52,7 +60,7 @@ class MessageEdited(Struct, frozen=True, forbid_unknown_fields=True):
     """What a message is to say from now on."""
 
     body: Text
-    mentions: tuple[str, ...] = ()
+    mentions: Mentions = []
 
 
 class ChatPage(Struct, frozen=True):
@@ -72,6 +80,8 @@ async def read_chat(
     limit: Bound = 100,
 ) -> ChatPage:
     """The newest messages, those before a `seq`, or what changed since a `revision`."""
+    if since is not None and before is not None:
+        raise BadRequest("Ask by since or by before; they belong to different orders.")
     details, _, _ = await caller.details(session_name)
     async with services.database.acquire() as connection:
         if since is not None:
@@ -93,7 +103,8 @@ async def say(
     """Answered once the message is saved; everybody present is told. Takes a commenter."""
     session, identity, role = await caller.session(session_name, Role.COMMENTER)
     speaker = Speaker(identity, role, identity.user or "guests over REST", set())
-    command = ChatSend(data.client_message_id, data.body, data.reply_to, data.mentions, data.name)
+    mentions = tuple(data.mentions)
+    command = ChatSend(data.client_message_id, data.body, data.reply_to, mentions, data.name)
     return await until_saved(services.chat.send(session, speaker, command))
 
 
@@ -109,7 +120,7 @@ async def edit_message(
     session, identity, role = await caller.session(session_name, Role.COMMENTER)
     speaker = Speaker(identity, role, identity.user or "guests over REST", set())
     return await until_saved(
-        services.chat.edit(session, speaker, ChatEdit(seq, data.body, data.mentions))
+        services.chat.edit(session, speaker, ChatEdit(seq, data.body, tuple(data.mentions)))
     )
 
 

@@ -6,12 +6,12 @@ from uuid import UUID
 from litestar import delete, get, put
 from msgspec import Struct
 
-from server.domain.details import RoleName
+from server.domain.details import Details, RoleName
 from server.domain.roles import Role
-from server.errors import Forbidden, NotFound
+from server.errors import Conflict, Forbidden, NotFound
 from server.http.api.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from server.http.api.problems import problems
-from server.http.api.services import Caller, Services, unquoted
+from server.http.api.services import Caller, Services, user_in
 from server.ids import SessionName
 from server.persistence import collaboration
 
@@ -50,7 +50,8 @@ async def list_participants(
     details, _, _ = await caller.details(session_name)
     session = services.registry.peek(session_name)
     here = [] if session is None else session.participants
-    after = decode_cursor(cursor, str, "")
+    listed = "participants", details.id
+    after = decode_cursor(cursor, str, "", listed)
     async with services.database.acquire() as connection:
         rows = await collaboration.participants(connection, details.id, after, limit + 1)
     present = {participant.identity.user for participant in here}
@@ -72,13 +73,21 @@ async def list_participants(
         for row in rows[:limit]
     ]
     more = len(rows) > limit
-    return Page(items, encode_cursor(rows[limit - 1].user) if more else None)
+    return Page(items, encode_cursor(rows[limit - 1].user, listed) if more else None)
+
+
+def _changeable(details: Details, user: str) -> str:
+    """The user in the path; raises Conflict for the owner, who stays teacher whatever is set."""
+    subject = user_in(user)
+    if subject == details.owner:
+        raise Conflict("The owner of a session is always its teacher.")
+    return subject
 
 
 @put(
     "/sessions/{name:str}/participants/{user:str}",
     summary="Give a user a role",
-    responses=problems(),
+    responses=problems(409),
     status_code=204,
 )
 async def give_role(
@@ -86,23 +95,25 @@ async def give_role(
 ) -> None:
     """Give a user a role of its own in this session, at once. Takes a teacher."""
     details, _, _ = await caller.details(session_name, Role.TEACHER)
+    subject = _changeable(details, user)
     async with services.database.acquire() as connection:
-        await collaboration.set_role(connection, details.id, unquoted(user), data.role)
+        await collaboration.set_role(connection, details.id, subject, data.role)
     await services.registry.refresh(session_name)
 
 
 @delete(
     "/sessions/{name:str}/participants/{user:str}",
     summary="Remove a user",
-    responses=problems(),
+    responses=problems(409),
 )
 async def remove_user(
     services: Services, caller: Caller, session_name: SessionName, user: str
 ) -> None:
     """Send a user away, until it is given a role again. Takes a teacher."""
     details, _, _ = await caller.details(session_name, Role.TEACHER)
+    subject = _changeable(details, user)
     async with services.database.acquire() as connection:
-        await collaboration.set_role(connection, details.id, unquoted(user), "none")
+        await collaboration.set_role(connection, details.id, subject, "none")
     await services.registry.refresh(session_name)
 
 

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: every answer that is no success is one."""
 
 import math
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -11,27 +12,35 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, field
 
-from server.errors import LyceumError, TooFast, Unavailable
-from server.persistence.database import PASSING, describe
+from server.errors import BadRequest, LyceumError, TooFast, Unauthorized, Unavailable
+from server.persistence.database import LASTING, PASSING, describe
 
 log = structlog.get_logger()
 
 PROBLEM_JSON = "application/problem+json"
-DOCS = "/api/docs#"
 RETRY_AFTER = 1  # seconds
 
 Asked = Request[Any, Any, State]
 
 
 class FieldError(Struct, frozen=True):
-    """What is wrong with one field of a request."""
+    """What is wrong with one field of the body, or one parameter; field: empty for all of it."""
 
     field: str
     message: str
 
 
+class Invalid(BadRequest):
+    """The request does not fit what is expected here."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        told = "; ".join(f"{error.field}: {error.message}".strip(": ") for error in errors)
+        super().__init__(f"The request does not fit what is expected here: {told}.")
+        self.errors = errors
+
+
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """What went wrong (RFC 9457)."""
+    """What went wrong (RFC 9457). type: leads to what it means. detail: a sentence for people."""
 
     type: str
     title: str
@@ -48,47 +57,74 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> Response[Problem]:
     """A problem as an answer."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers = {"www-authenticate": "Bearer", **(headers or {})}
-    kind = "".join(f"-{char.lower()}" if char.isupper() else char for char in title)
     return Response(
-        Problem(f"{DOCS}{kind.strip('-')}", _spaced(title), status, detail, errors or []),
+        Problem(type_of(title), spaced(title), status, detail, errors or []),
         status_code=status,
         media_type=PROBLEM_JSON,
         headers=headers,
     )
 
 
-def _spaced(title: str) -> str:
-    spaced = "".join(f" {char.lower()}" if char.isupper() else char for char in title).strip()
-    return spaced.capitalize()
+def spaced(name: str) -> str:
+    """A problem's name as a title."""
+    return re.sub("(?!^)([A-Z])", r" \1", name).capitalize()
+
+
+def type_of(name: str) -> str:
+    """What leads to the meaning of a problem of that name."""
+    return f"/api/docs#{spaced(name).lower().replace(' ', '-')}"
 
 
 def on_lyceum_error(request: Asked, error: LyceumError) -> Response[Problem]:
     """An error of ours: its class names the problem, its text is for people."""
     headers = {}
-    if isinstance(error, TooFast):
+    if isinstance(error, Unauthorized):
+        bad = ', error="invalid_token"' if "authorization" in request.headers else ""
+        headers["www-authenticate"] = f'Bearer realm="lyceum"{bad}'
+    elif isinstance(error, TooFast):
         headers["retry-after"] = str(math.ceil(error.retry_after))
     elif isinstance(error, Unavailable):
         headers["retry-after"] = str(RETRY_AFTER)
-    return problem(error.http_status, type(error).__name__, str(error), headers=headers)
+    errors = error.errors if isinstance(error, Invalid) else None
+    return problem(error.http_status, type(error).__name__, str(error), errors, headers)
 
 
 def on_validation(request: Asked, error: ValidationException) -> Response[Problem]:
-    """A request that does not fit its description; each wrong field is named."""
+    """A parameter that does not fit its description; each wrong one is named."""
     found = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        FieldError(str(entry.get("key", "")), str(entry.get("message", "")))
-        for entry in found
-        if isinstance(entry, dict)
-    ]
-    return problem(400, "Invalid", "The request does not fit what is expected here.", errors)
+    return on_lyceum_error(
+        request,
+        Invalid(
+            [
+                FieldError(str(entry.get("key", "")), str(entry.get("message", "")))
+                for entry in found
+                if isinstance(entry, dict)
+            ]
+        ),
+    )
 
 
 def on_http(request: Asked, error: HTTPException) -> Response[Problem]:
-    """What the framework refuses: unknown paths, methods, bodies that can't be read."""
+    """What the framework refuses: unknown paths, methods, bodies that are too large."""
     title = HTTPStatus(error.status_code).phrase.title().replace(" ", "").replace("-", "")
-    return problem(error.status_code, title, error.detail, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    match error.status_code:
+        case 404:
+            detail = "There is nothing at this path; /api/docs says what there is."
+        case 405:
+            detail = f"{request.method} is not for this path; it takes {headers['allow']}."
+        case 413:
+            most = request.app.state.services.limits.request_bytes
+            detail = f"The body of a request has at most {most} bytes."
+        case _:
+            detail = error.detail
+    return problem(error.status_code, title, detail, headers=headers)
+
+
+def on_unfit(request: Asked, error: Exception) -> Response[Problem]:
+    """The database will never take that; our own checks should have said so."""
+    log.error("request does not fit the database", path=request.url.path, why=describe(error))
+    return problem(400, "BadRequest", "The request holds something that can't be stored.")
 
 
 def on_database(request: Asked, error: Exception) -> Response[Problem]:
@@ -109,6 +145,7 @@ HANDLERS: dict[int | type[Exception], Any] = {
     ValidationException: on_validation,
     HTTPException: on_http,
     **dict.fromkeys(PASSING, on_database),
+    **dict.fromkeys(LASTING, on_unfit),
     Exception: on_anything,
 }
 
@@ -121,6 +158,7 @@ REASONS = {
     410: "The session was deleted.",
     412: "It was changed since it was read.",
     413: "It is too large.",
+    415: "The body's type is not what is expected.",
     429: "Too fast; Retry-After says how long to wait.",
     503: "Not now; try again.",
 }

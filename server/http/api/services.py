@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from typing import TypeVar
+from unicodedata import category
 from urllib.parse import unquote
 
 from litestar import Request
@@ -23,6 +24,7 @@ from server.sessions.session import Session
 from server.webhooks.management import Webhooks
 
 SAVE_TIMEOUT = 10.0  # seconds that a request waits for COMMIT
+MAX_USER = 255
 T = TypeVar("T")
 
 
@@ -113,20 +115,20 @@ def provide_caller(request: Request[None, None, State], services: Services) -> C
 
 def provide_name(request: Request[None, None, State]) -> SessionName:
     """The session's name in the path, which is matched as it was sent."""
-    return SessionName(_unquoted(request.path_params["name"]))
+    name = _unquoted(request.path_params["name"])
+    check_name(name)
+    return SessionName(name)
+
+
+def user_in(segment: str) -> str:
+    """The user id in a part of the path; raises BadRequest if no token could have it."""
+    user = _unquoted(segment)
+    if len(user) > MAX_USER or any(category(char) == "Cc" for char in user):
+        raise BadRequest(f"A user id has 1 to {MAX_USER} characters, no control characters.")
+    return user
 
 
 def _unquoted(segment: str) -> str:
-    try:
-        name = unquote(segment, errors="strict")
-    except UnicodeDecodeError:
-        raise BadRequest("The session's name in the path is not UTF-8.") from None
-    check_name(name)
-    return name
-
-
-def unquoted(segment: str) -> str:
-    """Any other part of the path; raises BadRequest."""
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:

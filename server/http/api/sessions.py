@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import quote
 
 from litestar import Response, delete, get, patch, post
 from litestar.params import Parameter
@@ -11,24 +12,22 @@ from server.documents.reading import seed
 from server.domain.details import Details, Permissions, Status, Type
 from server.domain.roles import Role
 from server.errors import BadRequest, Forbidden
-from server.http.api.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from server.http.api.etags import IfMatch, etag, version_in
+from server.http.api.paging import FIRST, Cursor, Limit, Page, decode_cursor, encode_cursor
 from server.http.api.problems import problems
 from server.http.api.services import Caller, Services
 from server.ids import SessionName
 from server.persistence import collaboration
-from server.persistence.collaboration import Changes, NewSession
+from server.persistence.collaboration import Changes, NewSession, PermissionsChange
 from server.sessions.registry import check_name
 
-Title = Annotated[str, Meta(max_length=255)]
-Language = Annotated[str, Meta(max_length=64)]
+NO_CONTROLS = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+Title = Annotated[str, Meta(max_length=255, pattern=NO_CONTROLS)]
+Language = Annotated[str, Meta(max_length=64, pattern=NO_CONTROLS)]
 Capacity = Annotated[int, Meta(ge=1, le=1_000_000)]
-Code = Annotated[str, Meta(max_length=1_000_000)]
+Code = Annotated[str, Meta(max_length=1_000_000, pattern="^[^\\u0000]*$")]
 Moment = Annotated[datetime, Meta(tz=True)]
-IfMatch = Annotated[
-    str | None,
-    Parameter(header="If-Match", description="Only if the ETag is still this one.", required=False),
-]
-FIRST = 2**62
+YEARS = range(2, 9999)  # of moments that have a place in all time zones
 
 
 class SessionCreate(Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +50,7 @@ class SessionChange(Struct, frozen=True, forbid_unknown_fields=True):
     type: Type | UnsetType = UNSET
     language: Language | UnsetType = UNSET
     status: Annotated[str, Meta(pattern="^(ACTIVE|ARCHIVED)$")] | UnsetType = UNSET
-    permissions: Permissions | UnsetType = UNSET
+    permissions: PermissionsChange | UnsetType = UNSET
     capacity: Capacity | UnsetType | None = UNSET
     expires_at: Moment | UnsetType | None = UNSET
 
@@ -99,18 +98,20 @@ def view(services: Services, details: Details, role: Role | None) -> SessionView
 def _answer(
     services: Services, details: Details, role: Role | None, status: int = 200
 ) -> Response[SessionView]:
-    headers = {"etag": f'"{details.version}"', "cache-control": "no-store"}
+    headers = {"etag": etag(f"{_prefix(details)}{details.version}")}
+    if status == 201:
+        headers["location"] = f"/api/v1/sessions/{quote(details.name, safe='')}"
     return Response(view(services, details, role), status_code=status, headers=headers)
 
 
-def version_in(if_match: str | None) -> int | None:
-    """The version that an If-Match header names; raises BadRequest."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    text = if_match.strip().removeprefix("W/").strip('"')
-    if not text.isdecimal() or len(text) > 18:
-        raise BadRequest("If-Match has to be the ETag of what was read.")
-    return int(text)
+def _prefix(details: Details) -> str:
+    """What tells a session's versions from those of another one that had its name before."""
+    return f"{details.id:x}-"
+
+
+def _check_moment(moment: datetime | UnsetType | None) -> None:
+    if isinstance(moment, datetime) and moment.year not in YEARS:
+        raise BadRequest(f"expires_at has to be between the years {YEARS[0]} and {YEARS[-1]}.")
 
 
 @post(
@@ -132,6 +133,7 @@ async def create_session(
     identity = caller.identity(name)
     if not identity.may_create:
         raise Forbidden("Your token doesn't allow you to create this session.")
+    _check_moment(data.expires_at)
     new = NewSession(
         name,
         data.title,
@@ -149,7 +151,7 @@ async def create_session(
     return _answer(services, details, details.role_of(identity), status=201)
 
 
-@get("/sessions", summary="List my sessions", responses=problems())
+@get("/sessions", summary="List my sessions", responses=problems(), security=[{"token": []}])
 async def list_sessions(
     services: Services,
     caller: Caller,
@@ -162,7 +164,8 @@ async def list_sessions(
     """Sessions that the caller owns or has taken part in, the newest first."""
     bearer = services.access.bearer(caller.token)
     statuses: tuple[Status, ...] = (status,) if status else ("ACTIVE", "ARCHIVED", "EXPIRED")
-    before = decode_cursor(cursor, int, FIRST)
+    listed = "sessions", bearer.user, status
+    before = decode_cursor(cursor, int, FIRST, listed)
     async with services.database.acquire() as connection:
         found = await collaboration.mine(connection, bearer.user, before, statuses, limit + 1)
     shown = found[:limit]
@@ -172,7 +175,7 @@ async def list_sessions(
         if identity is not None:
             items.append(view(services, details, details.role_of(identity)))
     more = len(found) > limit
-    return Page(items, encode_cursor(shown[-1].id) if more else None)
+    return Page(items, encode_cursor(shown[-1].id, listed) if more else None)
 
 
 @get("/sessions/{name:str}", summary="Read a session", responses=problems())
@@ -184,7 +187,11 @@ async def read_session(
     return _answer(services, details, role)
 
 
-@patch("/sessions/{name:str}", summary="Change or archive a session", responses=problems(412))
+@patch(
+    "/sessions/{name:str}",
+    summary="Change or archive a session",
+    responses=problems(409, 412),
+)
 async def change_session(
     services: Services,
     caller: Caller,
@@ -193,7 +200,9 @@ async def change_session(
     if_match: IfMatch = None,
 ) -> Response[SessionView]:
     """Change a session; those who are in it see it at once. Takes a teacher."""
-    _, identity, _ = await caller.details(session_name, Role.TEACHER)
+    before, identity, _ = await caller.details(session_name, Role.TEACHER)
+    version = version_in(if_match, _prefix(before))
+    _check_moment(data.expires_at)
     changes = Changes(
         title=data.title,
         type=data.type,
@@ -204,9 +213,7 @@ async def change_session(
         expires_at=data.expires_at,
     )
     async with services.database.acquire() as connection:
-        details = await collaboration.change(
-            connection, session_name, changes, version_in(if_match)
-        )
+        details = await collaboration.change(connection, session_name, changes, version)
     await services.registry.refresh(session_name)
     return _answer(services, details, details.role_of(identity))
 

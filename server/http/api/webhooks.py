@@ -10,10 +10,10 @@ from litestar.params import Parameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from server.domain.webhooks import EVENT_TYPES, EventType
-from server.http.api.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from server.http.api.etags import IfMatch, etag, version_in
+from server.http.api.paging import FIRST, Cursor, Limit, Page, decode_cursor, encode_cursor
 from server.http.api.problems import problems
 from server.http.api.services import Caller, Services
-from server.http.api.sessions import FIRST, IfMatch, version_in
 from server.persistence.deliveries import Delivery, DeliveryStatus
 from server.persistence.webhooks import Hook, HookChanges, HookStatus
 
@@ -118,7 +118,7 @@ def _delivery(delivery: Delivery) -> DeliveryView:
 
 
 def _answer(hook: Hook) -> Response[WebhookView]:
-    headers = {"etag": f'"{hook.version}"', "cache-control": "no-store"}
+    headers = {"etag": etag(hook.version)}
     return Response(_view(hook), headers=headers)
 
 
@@ -133,7 +133,7 @@ async def create_webhook(
     hook, secret = await services.webhooks.create(
         caller.bearer, data.url, data.sessions, data.events
     )
-    headers = {"etag": f'"{hook.version}"', "cache-control": "no-store"}
+    headers = {"etag": etag(hook.version), "location": f"/api/v1/webhooks/{hook.public_id}"}
     return Response(WebhookCreated(_view(hook), secret), headers=headers, status_code=201)
 
 
@@ -142,10 +142,10 @@ async def list_webhooks(
     services: Services, caller: Caller, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[WebhookView]:
     """Those whose sessions the caller's token says `teacher` for, the newest first."""
-    before = decode_cursor(cursor, int, FIRST)
+    before = decode_cursor(cursor, int, FIRST, "webhooks")
     found = await services.webhooks.hooks(caller.bearer, before, limit + 1)
     more = len(found) > limit
-    next = encode_cursor(found[limit - 1].id) if more else None
+    next = encode_cursor(found[limit - 1].id, "webhooks") if more else None
     return Page([_view(hook) for hook in found[:limit]], next)
 
 
@@ -188,10 +188,11 @@ async def list_deliveries(
     ] = None,
 ) -> Page[DeliveryView]:
     """What was sent to a webhook in the last 30 days and what is to be sent, the newest first."""
-    before = decode_cursor(cursor, int, FIRST)
+    listed = "deliveries", hook, status
+    before = decode_cursor(cursor, int, FIRST, listed)
     found = await services.webhooks.deliveries(caller.bearer, hook, status, before, limit + 1)
     more = len(found) > limit
-    next = encode_cursor(found[limit - 1].id) if more else None
+    next = encode_cursor(found[limit - 1].id, listed) if more else None
     return Page([_delivery(delivery) for delivery in found[:limit]], next)
 
 

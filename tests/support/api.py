@@ -76,9 +76,7 @@ class Api:
         ):
             read = await response.read()
             is_json = "json" in response.headers.get("content-type", "")
-            return Answer(
-                response.status, response.headers, jsons.loads(read) if is_json else read
-            )
+            return Answer(response.status, response.headers, jsons.loads(read) if is_json else read)
 
     async def make(self, name: str, **fields: Any) -> Any:
         """A new session."""

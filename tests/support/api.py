@@ -65,7 +65,7 @@ class Api:
         return await self.send(method, path, body, **headers)
 
     async def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Ask with these bytes, or what an asynchronous generator gives; the path stays as it is."""
+        """Ask with bytes, or what an asynchronous generator gives; the path stays as it is."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             sent.setdefault("authorization", f"Bearer {self.token}")

@@ -146,6 +146,7 @@ async def serve(config: Config) -> int:
         await webhooks.drain()
         web.should_exit = True
         await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
+        await database.close()  # one that hangs must not hold up those who wait for it
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

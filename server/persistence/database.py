@@ -85,9 +85,16 @@ class Database:
     async def acquire(self) -> AsyncIterator[Connection]:
         """A connection of the pool; raises TimeoutError if none is free for long."""
         started = time.perf_counter()
-        async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
-            telemetry.pool_wait_seconds.observe(time.perf_counter() - started)
-            yield connection
+        try:
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
+                telemetry.pool_wait_seconds.observe(time.perf_counter() - started)
+                yield connection
+        except TimeoutError:
+            # Giving back a connection that takes nothing more turns a cancellation into this.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError from None
+            raise
 
 
 async def connect(url: str) -> Connection:

@@ -15,7 +15,7 @@ from server.persistence.types import Connection, Pool
 
 log = structlog.get_logger()
 
-CONNECT_TIMEOUT = 5.0  # seconds
+CONNECT_TIMEOUT = 5.0  # seconds; as long may giving back one take
 COMMAND_TIMEOUT = 30.0  # seconds
 POOL_SIZE = 10
 FIRST_TRY_SECONDS = 3.0  # how long a database that can't be reached is tried when we start

@@ -171,3 +171,30 @@ def test_describe() -> None:
 
 def password_of(url: str) -> str:
     return url.split(":")[2].partition("@")[0]
+
+
+async def test_a_cancellation_is_not_lost(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is cancelled while the database hangs ends, though giving back a connection fails."""
+    monkeypatch.setattr(database_module, "CONNECT_TIMEOUT", 1.0)
+    async with Proxy.before_database(database_url) as proxy:
+        database = await Database.open(proxy.url)
+        asking = asyncio.Event()
+
+        async def ask() -> None:
+            try:
+                async with database.acquire() as connection:
+                    asking.set()
+                    await connection.fetchval("select pg_sleep(600)")
+            except PASSING:
+                pytest.fail("the cancellation became an error that passes")
+
+        task = asyncio.create_task(ask())
+        await asking.wait()
+        await eventually(lambda: proxy.connections, what="a connection")
+        proxy.stall()
+        task.cancel()
+        await asyncio.wait([task], timeout=60)
+        assert task.cancelled()
+        await database.close()

@@ -18,6 +18,7 @@ from server.config import Config
 from server.errors import StartError
 from server.http.api.app import Dispatch, make_api
 from server.http.api.services import Services
+from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
 from server.persistence.database import Database, connect, wait_until_up
@@ -27,6 +28,7 @@ from server.persistence.upkeep import Upkeep
 from server.sessions.access import Access
 from server.sessions.chat import Chat
 from server.sessions.commands import Commands
+from server.sessions.gate import Gate
 from server.sessions.hub import Hub
 from server.sessions.registry import Registry
 from server.sessions.revoked import Revoked
@@ -102,18 +104,20 @@ async def serve(config: Config) -> int:
             registry,
             access,
             config.limits,
+            Gate(config.origin_policy, config.trusted_proxies, config.limits.sockets_per_address),
             lambda: saver.full,
             commands.received,
             settle,
         )
         services = Services(database, registry, access, chat, webhooks.management, config.limits)
         health = Health(database, lambda: saver.failing)
+        door = Door(config.limits.request_seconds)
         await revoked.poll()
         web = _Uvicorn(
             uvicorn.Config(
-                Dispatch(make_api(services), make_app(health)),
-                http="httptools",
-                ws=hub.connect,  # type: ignore[arg-type]  # any callable that makes a protocol
+                Dispatch(make_api(services), make_app(health), config.origin_policy),
+                http=door.connect,  # type: ignore[arg-type]  # any callable that makes a protocol
+                ws=hub.connect,  # type: ignore[arg-type]  # as above
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -126,6 +130,7 @@ async def serve(config: Config) -> int:
             asyncio.create_task(chat.run(), name="chat"),
             asyncio.create_task(webhooks.run(), name="webhooks"),
             asyncio.create_task(hub.run(), name="hub"),
+            asyncio.create_task(door.run(), name="door"),
             asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(upkeep.run(soon=not kept), name="upkeep"),
             asyncio.create_task(revoked.watch(), name="revocations"),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from server.domain.addresses import Network
+from server.domain.origins import OriginPolicy, normal
 from server.errors import ConfigError
 
 Guests = Literal["editor", "viewer", "off"]
@@ -27,7 +29,7 @@ class Limits:
     participant's presence state. outbox_bytes: what one socket may be owed before its updates
     give way to one diff. journal_queue_bytes: updates that wait to be saved, over all documents;
     past it writers are sent away until it drains. documents_per_socket: documents open on one
-    Hocuspocus socket. waiting_bytes: what one join may send before it is let in.
+    Hocuspocus socket. waiting_bytes: what all joins of one socket may send before they are let in.
     request_bytes: the body of one HTTP request. chat_characters: one chat message.
     chat_messages_per_second: of one user, five times as many at once.
     activity_events: rows of activity that wait to be saved; past it new ones are shed.
@@ -41,7 +43,13 @@ class Limits:
     journal_queue_bytes: int = 128 * 2**20
     documents_per_socket: int = 1_000
     waiting_bytes: int = 16 * 2**20
+    unauthenticated_seconds: int = 30
+    unauthenticated_documents: int = 100
+    messages_per_second: int = 500
+    bytes_per_second: int = 4 * 2**20
+    sockets_per_address: int = 1_000
     request_bytes: int = 16 * 2**20
+    request_seconds: int = 30
     chat_characters: int = 4_000
     chat_messages_per_second: int = 2
     activity_events: int = 100_000
@@ -61,6 +69,8 @@ class Config:
     auth_audience: str | None = None
     guests: Guests = "editor"
     sessions: Sessions = "open"
+    origins: frozenset[str] = frozenset()
+    trusted_proxies: tuple[Network, ...] = ()
     log_format: LogFormat = "console"
     linger_seconds: float = 30.0
     history_seconds: float = 86_400.0
@@ -75,6 +85,11 @@ class Config:
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+    @property
+    def origin_policy(self) -> OriginPolicy:
+        """Which pages may speak to the server."""
+        return OriginPolicy(self.origins, self.guests != "off", self.loopback)
 
     @classmethod
     def read(
@@ -100,6 +115,8 @@ class Config:
             auth_audience=read.text("LYCEUM_AUTH_AUDIENCE"),
             guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
             sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, _sessions),
+            origins=read.parsed("LYCEUM_ORIGINS", cls.origins, _origins),
+            trusted_proxies=read.parsed("LYCEUM_TRUSTED_PROXIES", cls.trusted_proxies, _networks),
             log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
             linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
             history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
@@ -211,6 +228,26 @@ def _private(value: str) -> Private:
     if value == "allow":
         return "allow"
     raise ValueError("allowed are off (webhooks lead to public addresses only) and allow")
+
+
+def _origins(value: str) -> frozenset[str]:
+    try:
+        return frozenset(
+            item if item == "*" else normal(item) for item in map(str.strip, value.split(","))
+        )
+    except ValueError:
+        raise ValueError(
+            "allowed are origins of pages with commas between, as https://school.example; * is all"
+        ) from None
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(item.strip()) for item in value.split(","))
+    except ValueError:
+        raise ValueError(
+            "allowed are addresses and networks with commas between, as 10.0.0.0/8"
+        ) from None
 
 
 def _log_format(value: str) -> LogFormat:

@@ -13,12 +13,14 @@ LyceumError
 │   ├── TokenExpired
 │   └── TokenRevoked
 ├── Forbidden
+│   └── ForeignPage
 ├── NotFound
 │   └── Gone
 ├── Conflict
 │   └── Closed
 ├── DocumentFull
 ├── TooFast
+├── TooManySockets
 ├── Unavailable           passing: the client should try again
 │   ├── Draining
 │   ├── Overloaded
@@ -107,6 +109,10 @@ class Forbidden(LyceumError):
     http_status = 403
 
 
+class ForeignPage(Forbidden):
+    """Pages of this origin may not connect here; LYCEUM_ORIGINS says which may."""
+
+
 class NotFound(LyceumError):
     """There is no such session."""
 
@@ -153,6 +159,13 @@ class TooFast(LyceumError):
     def __init__(self, message: str | None = None, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class TooManySockets(LyceumError):
+    """Too many sockets come from this address."""
+
+    close_code = 1013
+    http_status = 429
 
 
 class Unavailable(LyceumError):

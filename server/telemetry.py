@@ -50,6 +50,9 @@ slow_receivers = Counter(
     "lyceum_slow_receivers_collapsed_total",
     "Times that a slow participant's updates gave way to one diff",
 )
+throttled = Counter(
+    "lyceum_throttled_total", "Times that a socket was not read for a while, as it sent too much"
+)
 refused = Counter("lyceum_refused_total", "Messages and joins refused", ["reason"])
 skipped_updates = Counter(
     "lyceum_skipped_updates_total", "Stored updates that could not be integrated"

@@ -28,6 +28,12 @@ class TokenBucket:
             return 0.0
         return (amount - self._tokens) / self._rate
 
+    def charge(self, now: float, amount: float) -> float:
+        """Take what was used already, also beyond what is there; returns the seconds of debt."""
+        self._refill(now)
+        self._tokens -= amount
+        return max(0.0, -self._tokens / self._rate)
+
     def is_full(self, now: float) -> bool:
         """Whether it remembers nothing that a new one would not know."""
         self._refill(now)

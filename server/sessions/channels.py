@@ -1,5 +1,6 @@
 """What a socket carries: one session in y-websocket's dialect, or many in Hocuspocus's."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from math import inf
 from typing import Protocol
@@ -21,7 +22,6 @@ from server.sessions.session import Session
 
 NOBODY = yjs.awareness(())  # every client takes it and does nothing about it
 ASK_AHEAD = 30.0  # seconds before a token expires, when a fresh one is asked for
-AUTH_TIMEOUT = 30.0  # seconds that a document may wait for its token
 
 SeatMaker = Callable[
     [
@@ -94,7 +94,7 @@ class YWebsocketChannel:
 
     def check(self, now: float, unix_time: float) -> float:
         """Raise TokenExpired once it has."""
-        return _check(self._seat, now, unix_time)
+        return _check(self._seat, now, unix_time, inf)  # its token came with the upgrade
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -108,6 +108,8 @@ class HocuspocusChannel:
         self._socket = socket
         self._make_seat = make_seat
         self._limits = limits
+        self._patience = limits.unauthenticated_seconds or inf
+        self._since = asyncio.get_running_loop().time()
         self._seats: dict[str, Seat] = {}
 
     def received(self, message: bytes) -> None:
@@ -145,7 +147,15 @@ class HocuspocusChannel:
                 seat.authenticate("")
         else:
             seat = self._seat(address, fresh=False)
+            if known is None:
+                self._check_waiting()
         seat.handle(message, size)
+
+    def _check_waiting(self) -> None:
+        bound = self._limits.unauthenticated_documents
+        waiting = sum(seat.state is State.WAITING for seat in self._seats.values())
+        if bound and waiting > bound:
+            raise Overloaded(f"More than {bound} documents of one socket wait for their token.")
 
     def _seat(self, address: str, fresh: bool) -> Seat:
         """The seat at an address; one that was left or refused only gives way to a fresh try.
@@ -209,7 +219,10 @@ class HocuspocusChannel:
 
     def check(self, now: float, unix_time: float) -> float:
         """Raise TokenTimeout or TokenExpired."""
-        return min((_check(seat, now, unix_time) for seat in self._all()), default=inf)
+        if not self._seats and now - self._since > self._patience:
+            raise TokenTimeout
+        checks = (_check(seat, now, unix_time, self._patience) for seat in self._all())
+        return min(checks, default=self._since + self._patience)
 
     def closed(self) -> None:
         """The socket is gone."""
@@ -218,12 +231,12 @@ class HocuspocusChannel:
         self._seats.clear()
 
 
-def _check(seat: Seat, now: float, unix_time: float) -> float:
+def _check(seat: Seat, now: float, unix_time: float, patience: float) -> float:
     """When to look at a seat again; raises TokenTimeout or TokenExpired."""
     match seat.state:
         case State.CLOSED:
             return inf
-        case State.WAITING if now - seat.since > AUTH_TIMEOUT:
+        case State.WAITING if now - seat.since > patience:
             raise TokenTimeout
         case State.WAITING | State.ENTERING:
             return now

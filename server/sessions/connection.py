@@ -9,6 +9,7 @@ from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import structlog
+from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import SEND_EOF, SERVER, State
@@ -17,6 +18,7 @@ from websockets.server import ServerProtocol
 
 from server import telemetry
 from server.config import Limits
+from server.domain.buckets import TokenBucket
 from server.errors import LyceumError, ProtocolError
 from server.ids import SessionName
 from server.sessions.channels import (
@@ -36,6 +38,7 @@ PING_EVERY = 25.0  # seconds
 SILENT = 60.0  # seconds without a byte, pongs included, after which the client is gone
 KEEP_ALIVE_AFTER = 20.0  # seconds; clients give up after 30 s without a message
 CLOSE_TIMEOUT = 5.0  # seconds for the closing handshake
+BURST_SECONDS = 10  # as much of what a socket may send a second may come at once
 MAX_REASON = 123  # bytes that fit into a close frame
 
 
@@ -57,24 +60,28 @@ class Host(Protocol):
     def remove(self, connection: "Connection") -> None:
         """A socket is gone."""
 
-    def refusal(self) -> LyceumError | None:
-        """Why no socket is taken in now."""
+    def admit(self, connection: "Connection", peer: str, headers: Headers) -> LyceumError | None:
+        """Why a socket is not taken in; None if it is."""
 
 
 class Connection(asyncio.Protocol):
     """A client's socket, before, while and after it carries a channel."""
 
     __slots__ = (
+        "_bytes",
         "_channel",
         "_closing_at",
         "_due",
         "_hub",
+        "_messages",
         "_parts",
+        "_paused_until",
         "_pinged_at",
         "_protocol",
         "_received_at",
         "_transport",
         "_writing_at",
+        "waiting_bytes",
         "writable",
     )
 
@@ -87,6 +94,10 @@ class Connection(asyncio.Protocol):
         self._received_at = self._pinged_at = self._writing_at = hub.now()
         self._closing_at: float | None = None
         self._due = 0.0  # before this time `check` has nothing to do
+        self._messages = _bucket(hub.limits.messages_per_second)
+        self._bytes = _bucket(hub.limits.bytes_per_second)
+        self._paused_until: float | None = None  # while it sent too much
+        self.waiting_bytes = 0
         self.writable = True
 
     # What the transport calls.
@@ -104,12 +115,26 @@ class Connection(asyncio.Protocol):
         self._received_at = self._hub.now()
         telemetry.received_bytes.inc(len(data))
         self._protocol.receive_data(data)
-        for event in self._protocol.events_received():
+        events = self._protocol.events_received()
+        for event in events:
             if isinstance(event, Request):
                 self._upgrade(event)
             elif self._closing_at is None:
                 self._frame_received(event)
         self._flush()
+        self._throttle(len(events), len(data))
+
+    def _throttle(self, messages: int, size: int) -> None:
+        """Read nothing more while it has sent more than it may; TCP then holds the client back."""
+        now = self._received_at
+        debt = self._messages.charge(now, messages) if self._messages else 0.0
+        if self._bytes:
+            debt = max(debt, self._bytes.charge(now, size))
+        if debt and self._closing_at is None:
+            if self._paused_until is None:
+                telemetry.throttled.inc()
+            self.pause_reading()
+            self._paused_until, self._due = now + debt, 0.0
 
     def eof_received(self) -> None:
         """The client will send no more."""
@@ -140,7 +165,7 @@ class Connection(asyncio.Protocol):
         handshake = cast(ServerProtocol, self._protocol)
         response = handshake.accept(request)
         if response.status_code == 101:
-            refusal = self._hub.refusal()
+            refusal = self._hub.admit(self, self._peer(), request.headers)
             path = _path(request)
             if refusal is not None:
                 response = handshake.reject(refusal.http_status, f"{refusal}\n")
@@ -154,6 +179,10 @@ class Connection(asyncio.Protocol):
             # A fresh core: that of the handshake keeps the request for as long as it lives.
             self._protocol = WebSocket(SERVER, max_size=self._hub.limits.message_bytes or None)
             self._channel = self._open_channel(request)
+
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername") if self._transport else None
+        return str(name[0]) if isinstance(name, tuple) else ""
 
     def _open_channel(self, request: Request) -> Channel:
         path = _path(request)
@@ -209,8 +238,7 @@ class Connection(asyncio.Protocol):
             self._protocol.send_close(code, _shortened(reason))
         self._flush()
         self._closing_at = self._hub.now()
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()  # for the client's goodbye
+        self._resume_reading()  # for the client's goodbye
         if self._channel is not None:
             self._channel.closed()
 
@@ -235,10 +263,13 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or now < self._due:
             return
+        if self._paused_until is not None and self._paused_until <= now:
+            self._received_at = now  # it could not be heard
+            self._resume_reading()
         if self._closing_at is not None:
             if now - self._closing_at > CLOSE_TIMEOUT:
                 transport.abort()
-        elif now - self._received_at > SILENT:
+        elif self._paused_until is None and now - self._received_at > SILENT:
             transport.abort()
         elif self._channel is not None and not transport.is_closing():
             self._keep_alive(now, self._channel)
@@ -249,7 +280,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._due = min(
                     channel_due,
-                    self._received_at + SILENT,
+                    self._received_at + SILENT if self._paused_until is None else now,
                     self._pinged_at + PING_EVERY,
                     self._writing_at + KEEP_ALIVE_AFTER,
                 )
@@ -266,8 +297,14 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take nothing more in; what was received is still answered."""
+        self._paused_until = None
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        self._paused_until = None
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     @property
     def outbox_bytes(self) -> int:
@@ -278,6 +315,10 @@ class Connection(asyncio.Protocol):
         """End it without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+
+def _bucket(rate: int) -> TokenBucket | None:
+    return TokenBucket(rate, rate * BURST_SECONDS) if rate else None
 
 
 def _path(request: Request) -> str:

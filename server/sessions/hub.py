@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
+from websockets.datastructures import Headers
 
 from server import telemetry
 from server.config import Limits
@@ -12,6 +13,7 @@ from server.errors import Draining, LyceumError, Overloaded, Unauthorized
 from server.ids import SessionName
 from server.sessions.access import Access
 from server.sessions.connection import Connection
+from server.sessions.gate import Gate
 from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.registry import Registry
 from server.sessions.seat import Commands, Seat
@@ -28,8 +30,9 @@ GOODBYE_SECONDS = 2.0  # for the clients' side of closing
 class Hub:
     """Where connections come together.
 
-    overloaded: whether so much waits to be saved that nobody should come in. commands: takes
-    participants' stateless messages. settle: returns once all that was received is saved.
+    gate: which sockets may come at all. overloaded: whether so much waits to be saved that nobody
+    should come in. commands: takes participants' stateless messages. settle: returns once all
+    that was received is saved.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Hub:
         registry: Registry,
         access: Access,
         limits: Limits,
+        gate: Gate,
         overloaded: Callable[[], bool],
         commands: Commands,
         settle: Callable[[], Awaitable[None]],
@@ -44,6 +48,7 @@ class Hub:
         self.limits = limits
         self._registry = registry
         self._access = access
+        self._gate = gate
         self._overloaded = overloaded
         self._commands = commands
         self._settle = settle
@@ -70,15 +75,27 @@ class Hub:
     def remove(self, connection: Connection) -> None:
         """A socket is gone."""
         self._connections.discard(connection)
+        self._gate.leave(connection)
         if not self._connections:
             self._empty.set()
         telemetry.connections.set(len(self._connections))
 
-    def refusal(self) -> LyceumError | None:
-        """Why no socket is taken in now; all kinds of clients wait before they try again."""
+    def admit(self, connection: Connection, peer: str, headers: Headers) -> LyceumError | None:
+        """Why a socket is not taken in; None if it is, and counts for its address.
+
+        peer: its other end. Answered at the upgrade: all kinds of clients wait before they try
+        again.
+        """
         if self._draining:
             return Draining()
-        return Overloaded() if self._overloaded() else None
+        refusal = self._gate.refusal(peer, headers)
+        if refusal is None and self._overloaded():
+            refusal = Overloaded()
+        if refusal is not None:
+            telemetry.refused.labels(type(refusal).__name__).inc()
+            return refusal
+        self._gate.enter(connection, peer, headers)
+        return None
 
     def make_seat(
         self,

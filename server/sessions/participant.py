@@ -48,7 +48,12 @@ class Dialect(Protocol):
 
 
 class Socket(Protocol):
-    """The way to a client, shared by all its documents."""
+    """The way to a client, shared by all its documents.
+
+    waiting_bytes: what came for documents that it was not let into yet.
+    """
+
+    waiting_bytes: int
 
     @property
     def writable(self) -> bool:

@@ -41,9 +41,9 @@ class State(Enum):
 class Seat:
     """One client's way into one session.
 
-    waiting_bytes: what it may send before it is live. commands: takes its stateless messages.
-    entered: called when it is. refused: called
-    with the reason when it may not enter. sends_token: whether its client does, be it an empty one.
+    waiting_bytes: what the socket may send for all its seats before they are live. commands: takes
+    its stateless messages. entered: called when it is live. refused: called with the reason when
+    it may not enter. sends_token: whether its client does, be it an empty one.
     """
 
     __slots__ = (
@@ -173,12 +173,11 @@ class Seat:
     def _refuse(self, error: LyceumError) -> None:
         telemetry.refused.labels(type(error).__name__).inc()
         self.state = State.CLOSED
-        self._kept.clear()
+        self._take_kept()
         self._refused(self, error)
 
     def _replay(self) -> None:
-        kept, self._kept = self._kept, []
-        for message in kept:
+        for message in self._take_kept():
             if self.state is not State.LIVE:
                 return
             try:
@@ -197,12 +196,18 @@ class Seat:
             else:
                 self._session.handle(self._participant, message)
         elif self.state is not State.CLOSED:
+            socket, bound = self._socket, self._waiting_bytes
+            if bound and socket.waiting_bytes + size > bound:
+                raise MessageTooBig(f"More than {bound} bytes came before the session was open.")
+            socket.waiting_bytes += size
             self._kept_bytes += size
-            if self._waiting_bytes and self._kept_bytes > self._waiting_bytes:
-                raise MessageTooBig(
-                    f"More than {self._waiting_bytes} bytes came before the session was open."
-                )
             self._kept.append(message)
+
+    def _take_kept(self) -> list[yjs.Message | Stateless]:
+        kept, self._kept = self._kept, []
+        self._socket.waiting_bytes -= self._kept_bytes
+        self._kept_bytes = 0
+        return kept
 
     @property
     def identity(self) -> Identity | None:
@@ -224,7 +229,7 @@ class Seat:
     def leave(self) -> None:
         """The client is gone."""
         self.state = State.CLOSED
-        self._kept.clear()
+        self._take_kept()
         if self._task is not None:
             self._task.cancel()
             self._task = None

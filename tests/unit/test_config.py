@@ -1,6 +1,7 @@
 """Configuration: what the environment says, checked at once and explained when wrong."""
 
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_AUTH_ISSUER": "https://id.example",
             "LYCEUM_AUTH_AUDIENCE": "lyceum",
             "LYCEUM_GUESTS": "viewer",
+            "LYCEUM_ORIGINS": "https://School.example:443, http://localhost:5173",
+            "LYCEUM_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1",
             "LYCEUM_LOG_FORMAT": "json",
             "LYCEUM_LINGER_SECONDS": "1.5",
             "LYCEUM_HISTORY_SECONDS": "0",
@@ -55,6 +58,8 @@ def test_every_setting_is_read() -> None:
         auth_issuer="https://id.example",
         auth_audience="lyceum",
         guests="viewer",
+        origins=frozenset({"https://school.example", "http://localhost:5173"}),
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.1")),
         log_format="json",
         linger_seconds=1.5,
         history_seconds=0,
@@ -123,6 +128,10 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_PORT", "-1", "port number"),
         ("LYCEUM_DATABASE_URL", "mysql://db/lyceum", "postgresql://"),
         ("LYCEUM_GUESTS", "yes", "editor, viewer and off"),
+        ("LYCEUM_ORIGINS", "school.example", "as https://school.example"),
+        ("LYCEUM_ORIGINS", "https://a.example,", "with commas between"),
+        ("LYCEUM_TRUSTED_PROXIES", "proxy", "addresses and networks"),
+        ("LYCEUM_TRUSTED_PROXIES", "10.0.0.1/8", "addresses and networks"),
         ("LYCEUM_LOG_FORMAT", "xml", "console and json"),
         ("LYCEUM_LINGER_SECONDS", "soon", "seconds, 0 or more"),
         ("LYCEUM_LINGER_SECONDS", "-1", "seconds, 0 or more"),

@@ -12,8 +12,10 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from server.domain.origins import OriginPolicy
 from server.http.api import chat, document, participants, problems, sessions, webhooks
 from server.http.api.bodies import StrictRequest
+from server.http.api.cors import Pages
 from server.http.api.openapi import described
 from server.http.api.problems import HANDLERS
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
@@ -116,11 +118,11 @@ class Dispatch:
     """Hands requests below /api to the API, and all others to the pages.
 
     The API's paths are matched as they were sent: a session's name may hold a slash. HEAD is
-    answered as GET; uvicorn leaves the body out.
+    answered as GET; uvicorn leaves the body out. policy: which pages may use it from a browser.
     """
 
-    def __init__(self, api: Litestar, pages: ASGIApp) -> None:
-        self._api = SecurityHeaders(api, NO_STORE)  # type: ignore[arg-type]
+    def __init__(self, api: Litestar, pages: ASGIApp, policy: OriginPolicy) -> None:
+        self._api = SecurityHeaders(Pages(api, policy), NO_STORE)  # type: ignore[arg-type]
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

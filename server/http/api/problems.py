@@ -10,7 +10,7 @@ from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from msgspec import Struct, field
+from msgspec import Struct, field, json
 
 from server.errors import BadRequest, LyceumError, TooFast, Unauthorized, Unavailable
 from server.persistence.database import LASTING, PASSING, describe
@@ -73,6 +73,12 @@ def spaced(name: str) -> str:
 def type_of(name: str) -> str:
     """What leads to the meaning of a problem of that name."""
     return f"/api/docs#{spaced(name).lower().replace(' ', '-')}"
+
+
+def encoded(error: LyceumError) -> bytes:
+    """An error of ours as the body of an answer that is given before a request is routed."""
+    name = type(error).__name__
+    return json.encode(Problem(type_of(name), spaced(name), error.http_status, str(error)))
 
 
 def on_lyceum_error(request: Asked, error: LyceumError) -> Response[Problem]:

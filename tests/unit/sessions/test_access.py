@@ -25,7 +25,7 @@ def signed(claims: dict[str, Any], secret: str = SECRET, algorithm: str = "HS256
 
 
 def claims(**others: Any) -> dict[str, Any]:
-    """What a token needs at least, and more; None leaves one out. Good for all of the tests' run."""
+    """What a token needs at least, and more; None leaves one out. Good for long."""
     made = {"sub": "u1", "exp": int(time.time()) + 86_400, **others}
     return {name: value for name, value in made.items() if value is not None}
 

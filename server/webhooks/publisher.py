@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from server import telemetry
-from server.domain.webhooks import EventType, matches
+from server.domain.webhooks import EVENT_TYPES, EventType, matches
 from server.ids import SessionName
 from server.persistence import deliveries, webhooks
 from server.persistence.database import LASTING, PASSING, Database, describe
@@ -48,7 +48,15 @@ class _Change:
     def __init__(self, due: float, now: datetime) -> None:
         self.due = due
         self.since = self.until = now
-        self.people: dict[object, Person] = {}
+        self.people: dict[UUID, Person] = {}
+
+    def add(self, authors: Iterable[Someone], now: datetime) -> None:
+        """An edit by these people."""
+        self.until = now
+        if len(self.people) < MOST_NAMED:
+            for author in authors:
+                if author.id not in self.people:
+                    self.people[author.id] = Person.of(author)
 
 
 class Publisher:
@@ -69,7 +77,7 @@ class Publisher:
         self._changed_seconds = changed_seconds
         self._written = written
         self._subscriptions: list[Subscription] = []
-        self._by_session: dict[SessionName, list[Subscription]] = {}
+        self._by_session: dict[SessionName, dict[EventType, tuple[int, ...]]] = {}
         self._changing: dict[SessionName, _Change] = {}  # in the order in which they are due
         self._timer: asyncio.TimerHandle | None = None
         self._queue = EventQueue(queue_bytes)
@@ -93,17 +101,13 @@ class Publisher:
         if not self._subscriptions:
             return
         change = self._changing.get(session)
-        now = datetime.now(UTC)
         if change is None:
             if not self._hooks("session.changed", session):
                 return
-            change = _Change(self._loop.time() + self._changed_seconds, now)
+            change = _Change(self._loop.time() + self._changed_seconds, datetime.now(UTC))
             self._changing[session] = change
             self._schedule()
-        change.until = now
-        for author in authors:
-            if author.id not in change.people and len(change.people) < MOST_NAMED:
-                change.people[author.id] = Person.of(author)
+        change.add(authors, datetime.now(UTC))
 
     def closed(self, session: SessionName) -> None:
         """Everybody has left a session, and it was let go."""
@@ -125,9 +129,13 @@ class Publisher:
         if found is None:
             if len(self._by_session) >= MAX_REMEMBERED:
                 self._by_session.clear()
-            found = [hook for hook in self._subscriptions if matches(hook.sessions, session)]
+            hooks = [hook for hook in self._subscriptions if matches(hook.sessions, session)]
+            found = {
+                kind: tuple(hook.id for hook in hooks if kind in hook.events)
+                for kind in EVENT_TYPES
+            }
             self._by_session[session] = found
-        return tuple(hook.id for hook in found if type in hook.events)
+        return found[type]
 
     def _publish(
         self, type: EventType, session: SessionName, data: Data, id: UUID | None = None
@@ -141,7 +149,7 @@ class Publisher:
     def _publish_change(self, session: SessionName) -> None:
         change = self._changing.pop(session, None)
         if change is not None:
-            people = tuple(change.people.values())
+            people = tuple(change.people.values())[:MOST_NAMED]
             data = Changed(session, change.since, change.until, people)
             self._publish("session.changed", session, data)
 
@@ -153,7 +161,8 @@ class Publisher:
     def _publish_due(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for session, change in list(self._changing.items()):
+        while self._changing:
+            session, change = next(iter(self._changing.items()))
             if change.due > now:
                 break
             self._publish_change(session)

@@ -1,6 +1,7 @@
 """SIGKILL with webhooks under way: what was written down is delivered, by whoever is there."""
 
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 
 import pytest_asyncio
 
@@ -65,10 +66,12 @@ async def test_two_servers_on_one_database(
     ids = [(await apis[n % 2]("POST", f"{path}/test")).body["id"] for n in range(60)]
     await eventually(lambda: len(receiver.got) >= 60)
 
+    names = (f"there-{number}" for number in count())
+
     async def heard_from_the_other() -> bool:
-        client = await driver.join("hp4", servers[1].ws, "there", token=apis[1].token)
+        client = await driver.join("hp4", servers[1].ws, next(names), token=apis[1].token)
         await client.destroy()
-        return bool(receiver.events("session.opened"))
+        return bool(receiver.events("session.opened"))  # told once for each stay in memory
 
     await eventually(heard_from_the_other)
 

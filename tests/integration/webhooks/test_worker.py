@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -15,7 +15,7 @@ from server.persistence.database import Database
 from server.persistence.deliveries import Claimed, Delivery
 from server.persistence.webhooks import Hook
 from server.webhooks import worker as worker_module
-from server.webhooks.schedule import PAUSES
+from server.webhooks.schedule import PAUSES, SPREAD
 from server.webhooks.sender import Answer, Guard, Sender, make_lookup
 from server.webhooks.worker import Worker, judged
 from tests.support.proxy import Proxy
@@ -28,11 +28,11 @@ DUE = "update webhook_deliveries set next_attempt_at = now() where status = 'PEN
 
 @asynccontextmanager
 async def working(
-    database: Database, lease: float = 20.0, private: bool = True, timeout: float = 10.0
+    database: Database, private: bool = True, timeout: float = 10.0
 ) -> AsyncIterator[Worker]:
     """A worker that runs; in the end it is cancelled as if its server were killed."""
     sender = Sender(Guard(private, make_lookup()), timeout)
-    worker = Worker(database, sender, lease)
+    worker = Worker(database, sender)
     task = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -61,16 +61,33 @@ async def all_of(database: Database, hook: Hook, status: str | None = None) -> l
 
 
 async def settled(database: Database, hook: Hook, attempts: int) -> Delivery:
-    """The only delivery, once so many attempts are noted."""
+    """The only delivery, once it is noted how the last of so many attempts went."""
 
     async def noted() -> Delivery | None:
-        (entry,) = await all_of(database, hook)
         async with database.acquire() as connection:
             failures = (await webhooks.read(connection, hook.public_id)).failures
+        (entry,) = await all_of(database, hook)  # read last: not older than the failures
         noted = entry.status != "PENDING" or failures == attempts
         return entry if noted and entry.attempts == attempts else None
 
     return await eventually(noted)
+
+
+async def clock(database: Database) -> datetime:
+    """What time it is for the database."""
+    async with database.acquire() as connection:
+        now: datetime = await connection.fetchval("select clock_timestamp()")
+    return now
+
+
+async def is_scheduled(
+    database: Database, entry: Delivery, pause: float, attempted_after: datetime
+) -> bool:
+    """Whether a delivery is due about `pause` seconds after an attempt that ended by now."""
+    assert entry.next_attempt_at is not None
+    earliest = attempted_after + timedelta(seconds=(1 - SPREAD) * pause)
+    latest = await clock(database) + timedelta(seconds=(1 + SPREAD) * pause)
+    return earliest <= entry.next_attempt_at <= latest
 
 
 async def execute(database: Database, statement: str) -> None:
@@ -113,12 +130,12 @@ async def test_an_attempt_that_failed_is_made_again(database: Database, receiver
     hook = await hook_to(database, receiver)
     (id,) = await owe(database, hook)
     receiver.answers.append(web.Response(status=500, text="not now"))
+    begun = await clock(database)
     async with working(database) as worker:
         waiting = await settled(database, hook, 1)
         assert (waiting.status, waiting.last_status) == ("PENDING", 500)
         assert waiting.last_error == "The receiver answered 500: not now"
-        assert waiting.next_attempt_at is not None
-        assert 2 < (waiting.next_attempt_at - datetime.now(UTC)).total_seconds() <= 6
+        assert await is_scheduled(database, waiting, 5, begun)
         await execute(database, DUE)
         worker.wake()
         done = await settled(database, hook, 2)
@@ -134,13 +151,13 @@ async def test_in_the_end_it_is_given_up(
     hook = await hook_to(database, receiver)
     await owe(database, hook)
     receiver.answers.extend([answer] * 20)
+    begun = await clock(database)
     async with working(database) as worker:
         for attempts, pause in enumerate(PAUSES, 1):
             entry = await settled(database, hook, attempts)
             assert entry.status == "PENDING"
-            assert entry.next_attempt_at is not None
-            seconds = (entry.next_attempt_at - datetime.now(UTC)).total_seconds()
-            assert 0.8 * pause - 3 < seconds <= 1.2 * pause
+            assert await is_scheduled(database, entry, pause, begun)
+            begun = await clock(database)
             await execute(database, DUE)
             worker.wake()
         failed = await settled(database, hook, 8)
@@ -199,8 +216,9 @@ async def test_a_server_that_dies_midway(database: Database, receiver: Receiver)
     hook = await hook_to(database, receiver)
     (id,) = await owe(database, hook)
     receiver.answers.append(None)
-    async with working(database, lease=1.0):
+    async with working(database):
         await eventually(lambda: len(receiver.got) == 1)
+    await execute(database, DUE)  # time passes
     async with working(database):
         done = await settled(database, hook, 2)
     assert done.status == "DELIVERED"
@@ -214,12 +232,13 @@ async def test_an_outcome_that_can_not_be_noted(database_url: str, receiver: Rec
         hook = await hook_to(database, receiver)
         (id,) = await owe(database, hook)
         receiver.answers.append(None)
-        async with working(database, lease=1.0):
+        async with working(database) as worker:
             await eventually(lambda: len(receiver.got) == 1)
             proxy.shut()
             receiver.release()
-            await asyncio.sleep(0.2)
+            await eventually(lambda: not worker._flying)
             await proxy.open()
+            await execute(database, DUE)  # time passes
             done = await settled(database, hook, 2)
         assert done.status == "DELIVERED"
         assert receiver.ids == {id: 2}

@@ -132,7 +132,7 @@ class Session:
         self._admit(participant, participant.identity)
         capacity = self.details.capacity
         if capacity is not None and len(self._participants) >= capacity:
-            raise SessionFull(f"The session is full: it has {capacity} places.")
+            raise SessionFull(f"The session is full: at most {capacity} may be here at once.")
         self._participants[participant] = None
         self.awareness.join(participant, time.monotonic())
         telemetry.participants.inc()

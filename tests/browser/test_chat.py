@@ -52,6 +52,10 @@ async def test_two_windows_talk(server: LyceumServer, open_window: OpenWindow) -
     await expect(grace.messages.and_(grace.page.locator(".own"))).to_have_count(1)
     for window in windows:
         assert await window.overflow() == 0
+    await grace.do(ODD[0], "Reply")
+    for name in ("Send", "Cancel"):
+        button = grace.panel.get_by_role("button", name=name)
+        await expect(button).to_be_in_viewport(ratio=1)
     assert await grace.messages.first.locator("img, script").count() == 0
     assert await windows[1].page.title() == "talk – Lyceum"
 
@@ -128,6 +132,19 @@ async def test_people_are_mentioned(server: LyceumServer, open_window: OpenWindo
     await expect(grace.message("look")).to_have_class(re.compile("for-me"))
     await expect(ada.message("look")).not_to_have_class(re.compile("for-me"))
     await expect(grace.message("there")).not_to_have_class(re.compile("for-me"))
+
+
+async def test_the_newest_is_in_sight(server: LyceumServer, open_window: OpenWindow) -> None:
+    """On coming in and afterwards, also when the people who are there take room from the chat."""
+    url = f"{server.http}/?session=newest"
+    ada = ChatBox(await open_window(url, "Ada"))
+    for number in range(3):
+        await ada.say("one\ntwo\nthree\nfour\nfive\nsix\n" + str(number))
+    for name in ("Bob", "Cy", "Dee"):
+        box = ChatBox(await open_window(url, name))
+        await expect(box.messages).to_have_count(3)
+        await expect(box.messages.last).to_be_in_viewport(ratio=1)
+    await expect(ada.messages.last).to_be_in_viewport(ratio=1)
 
 
 async def test_history_is_read_on_scrolling(server: LyceumServer, open_window: OpenWindow) -> None:

@@ -92,11 +92,12 @@ async def test_a_killed_server_costs_nothing(
     await server.kill()
     for window in (ada, grace, idle):
         await window.sees_state("offline")
-        await expect(window.note).to_contain_text("Your edits are kept in this window")
+        await expect(window.note).to_contain_text("your edits are kept in this window")
     await ada.sees_people("Ada")
     await ada.write("from Ada\n")
     await grace.write("from Grace\n")
     assert await ada.text() == "together\nfrom Ada\n"
+    await expect(ada.saved).to_have_text("Not saved yet")
     await ada.may_not_close_unasked()
 
     await server.start()
@@ -154,6 +155,11 @@ async def test_a_viewer_reads_and_is_told_so(
     assert await ada.text() == "for all to read"
     await ada.sees_people("Ada", "Guest")
     await viewer.sees_caret("Ada")
+
+    ada.server_gone = viewer.server_gone = True
+    await server.kill()
+    await viewer.sees_state("offline")
+    await expect(viewer.note).to_contain_text("The server cannot be reached.")
 
 
 async def test_a_refused_guest_reads_why(make_server: MakeServer, open_window: OpenWindow) -> None:

@@ -105,6 +105,7 @@ async def test_a_full_session_lets_in_who_waits(
     first = await open_window(lesson.link("ada"))
     second = await open_window(lesson.link("grace"), state="waiting")
     await expect(second.note).to_contain_text("You are waiting at the door")
+    await expect(second.people).to_be_hidden()
     await first.close()
     await second.sees_state("live")
     await expect(second.note).to_be_hidden()
@@ -166,8 +167,8 @@ async def test_saved_means_saved(tmp_path: Path, open_window: OpenWindow) -> Non
             victim.signal_postgres(signal.SIGCONT)
         await expect(window.saved).to_have_text("All changes saved")
         await expect(window.note).to_be_hidden()
-        await victim.kill()
         window.server_gone = True
+        await victim.kill()
         await victim.start()
         late = await open_window(f"{victim.http}/?session=saved")
         assert await late.sees_text("on") == "quickly slowly on"

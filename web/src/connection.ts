@@ -25,12 +25,12 @@ export type Connection =
   /** Live, but what is written here is not taken. */
   | { state: "reading"; session: SessionState }
   /**
-   * `loaded`: the document was received once, so there is something to go on writing in.
+   * `writing`: one could write when the session was last entered, and goes on doing so.
    * `reason`: the server's words for closing the socket, or "".
    */
-  | { state: "offline"; loaded: boolean; reason: string }
-  /** `reason`: the server's words, or "". */
-  | { state: "refused"; reason: string };
+  | { state: "offline"; writing: boolean; reason: string }
+  /** `writing`: one could write until now. `reason`: the server's words, or "". */
+  | { state: "refused"; writing: boolean; reason: string };
 
 export interface Listeners {
   onConnection(connection: Connection): void;
@@ -68,7 +68,7 @@ export function connect(
 
   let current: Connection = { state: "connecting" };
   let session: SessionState | null = null; // while it is entered
-  let loaded = false;
+  let writing = false;
 
   const become = (next: Connection) => {
     if (current.state === "refused") return;
@@ -77,8 +77,8 @@ export function connect(
   };
   const entered = () => {
     if (session === null || !provider.synced) return;
-    loaded = true;
-    become(session.may_write ? { state: "live" } : { state: "reading", session });
+    writing = session.may_write;
+    become(writing ? { state: "live" } : { state: "reading", session });
   };
 
   provider.on("synced", entered);
@@ -103,13 +103,13 @@ export function connect(
   provider.on("close", ({ event }: { event: { code: number; reason: string } }) => {
     session = null;
     const reason = event.code >= 4000 && event.code < 5000 ? event.reason : "";
-    become({ state: "offline", loaded, reason });
+    become({ state: "offline", writing, reason });
     // Others may have seen this state leave with its clock; only a newer clock brings it back.
     awareness.setLocalState(awareness.getLocalState());
   });
   provider.on("authenticationFailed", ({ reason }: { reason: string }) => {
     session = null;
-    become({ state: "refused", reason });
+    become({ state: "refused", writing, reason });
     socket.disconnect();
   });
 

@@ -110,5 +110,5 @@ if (isUsableSession(address.session)) {
     if (!isRefused && (isUnsaved || chat.outbox.unsaved)) event.preventDefault();
   });
 } else {
-  showConnection({ state: "refused", reason: strings.badSession });
+  showConnection({ state: "refused", writing: false, reason: strings.badSession });
 }

@@ -56,7 +56,7 @@ export function createPage(options: PageOptions): Page {
   const side = createSide(options);
   const editorParent = h("main", { className: "editor" });
   editorParent.dataset.testid = "editor";
-  const keys = h("p", { id: "keys", className: "keys" }, strings.keys);
+  const keys = h("p", { id: "keys", className: "keys" });
   document.body.append(header, note, editorParent, side.element, keys);
 
   let connection: Connection = { state: "connecting" };
@@ -67,14 +67,17 @@ export function createPage(options: PageOptions): Page {
     status.dataset.state = state;
     setText(statusText, strings[state]);
     saved.hidden = !hasSavedWord(connection, saving);
-    saved.dataset.saving = saving;
-    setText(saved, strings.saving[saving]);
+    const word = state === "offline" && saving === "saving" ? "slow" : saving;
+    saved.dataset.saving = word;
+    setText(saved, strings.saving[word]);
     const text = noteFor(connection, saving);
     note.hidden = text === "";
     note.dataset.state = state;
     setText(note, text);
-    side.setInviting(state === "live");
-    if (state === "refused") side.showRole("");
+    side.showConnection(state);
+    const writing = state === "live" || (state === "offline" && connection.writing);
+    keys.hidden = !writing;
+    setText(keys, writing ? strings.keys : "");
   };
   const showTitle = () => {
     document.title = strings.title(title.textContent, unread);
@@ -124,7 +127,7 @@ function noteFor(connection: Connection, saving: Saving): string {
     case "waiting":
       return strings.waitingNote(asSentence(connection.reason));
     case "offline": {
-      const passing = connection.loaded ? strings.offlineNote : strings.unreachableNote;
+      const passing = connection.writing ? strings.offlineNote : strings.unreachableNote;
       return asSentence(connection.reason) || passing;
     }
     case "reading": {
@@ -132,8 +135,10 @@ function noteFor(connection: Connection, saving: Saving): string {
       const why = asSentence(reason) || strings.readingNote[role];
       return saving === "refused" ? `${why} ${strings.lostNote}` : why;
     }
-    case "refused":
-      return strings.refusedNote(asSentence(connection.reason) || strings.noReason);
+    case "refused": {
+      const why = asSentence(connection.reason) || strings.noReason;
+      return connection.writing ? strings.refusedNote(why) : why;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 /** Beside the editor: one's own name, and who is here. */
 
+import type { Connection } from "./connection";
 import { h, setText } from "./dom";
 import { guestName, NAME_LENGTH, personClass, type Person } from "./people";
 import { strings } from "./strings";
@@ -10,10 +11,10 @@ const PEOPLE_SHOWN = 60;
 export interface Side {
   element: HTMLElement;
   showPeople(people: Person[]): void;
-  /** What the person is in this session, in a word; "" before it is known. */
+  /** What the person is in this session, in a word. */
   showRole(role: string): void;
-  /** `inviting`: one could ask somebody in. */
-  setInviting(inviting: boolean): void;
+  /** Who is not in the session sees nobody there; who is alone in it may ask somebody in. */
+  showConnection(state: Connection["state"]): void;
 }
 
 export interface SideOptions {
@@ -30,6 +31,7 @@ export function createSide(options: SideOptions): Side {
   const list = h("ul", { className: "people-list" });
   list.dataset.testid = "people";
   list.setAttribute("aria-labelledby", heading.id);
+  const peopleHere = h("div", { className: "people" }, heading, list);
   const second = h("a", { href: options.link, target: "_blank", rel: "opener" }, strings.openSecond);
   const alone = h("p", { className: "alone", hidden: true }, `${strings.alone} `, second);
 
@@ -42,7 +44,7 @@ export function createSide(options: SideOptions): Side {
       h("label", { className: "label", htmlFor: nameInput.id }, strings.yourName),
       nameInput,
     ),
-    h("div", { className: "people" }, heading, list),
+    peopleHere,
     alone,
   );
   element.setAttribute("aria-label", strings.people);
@@ -67,10 +69,11 @@ export function createSide(options: SideOptions): Side {
       showAlone();
     },
     showRole(role) {
-      setText(self, role === "" ? strings.you : strings.youAre(role));
+      setText(self, strings.youAre(role));
     },
-    setInviting(inviting) {
-      isInviting = inviting;
+    showConnection(state) {
+      peopleHere.hidden = state === "waiting" || state === "refused";
+      isInviting = state === "live";
       showAlone();
     },
   };

@@ -7,7 +7,7 @@ export const strings = {
   session: "Session",
   editor: (session: string) => `Shared editor, session ${session}`,
   placeholder: "Write something. Everyone here sees it as you type.",
-  keys: "Tab indents. Press Escape, then Tab, to leave the editor.",
+  keys: "Tab indents. Escape, then Tab, leaves the editor.",
   people: "People here",
   others: (count: number) => `and ${count} more`,
   you: "you",
@@ -34,7 +34,8 @@ export const strings = {
     refused: "Not saved",
   },
 
-  offlineNote: "Your edits are kept in this window and sent when the server is back.",
+  offlineNote:
+    "You can go on writing: your edits are kept in this window and sent when the server is back.",
   unreachableNote: "The server cannot be reached. Trying again.",
   slowNote:
     "The server takes long to save. You can go on writing; keep this window open until all is saved.",

@@ -188,10 +188,13 @@ async def test_a_full_session_lets_in_who_waits(
     waiting = await driver.open(kind, guarded.ws, session, token=unscoped("c"))
     if kind == "yws":
         closed = await waiting.wait_event("connection-close")
-        assert (closed["code"], closed["reason"]) == (1013, "The session is full: it has 2 places.")
+        assert (closed["code"], closed["reason"]) == (
+            1013,
+            "The session is full: at most 2 may be here at once.",
+        )
     else:
         full = await newest(waiting, "session.full")
-        assert full["reason"] == "The session is full: it has 2 places."
+        assert full["reason"] == "The session is full: at most 2 may be here at once."
     assert not (await waiting.info())["synced"]
     await waiting.insert("from the door")
     assert await inside[0].text() == ""

@@ -45,14 +45,19 @@ export function createList(
   list.dataset.testid = "messages";
 
   let atBottom = true;
+  let top = 0; // where it was left
   const toBottom = () => {
     scroller.scrollTop = scroller.scrollHeight;
+    top = scroller.scrollTop;
     atBottom = true;
     latest.hidden = true;
   };
   scroller.addEventListener("scroll", () => {
     if (scroller.clientHeight === 0) return; // not on the screen
-    atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < AT_BOTTOM;
+    const left = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    // Who did not scroll up is still at the bottom, which a list of people that grew moves away.
+    atBottom = left < AT_BOTTOM || (atBottom && scroller.scrollTop >= top);
+    top = scroller.scrollTop;
     if (atBottom) latest.hidden = true;
     if (scroller.scrollTop < NEAR_TOP && !older.hidden) loadOlder();
     onScroll();

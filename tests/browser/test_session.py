@@ -172,6 +172,7 @@ async def test_saved_means_saved(tmp_path: Path, open_window: OpenWindow) -> Non
         await victim.start()
         late = await open_window(f"{victim.http}/?session=saved")
         assert await late.sees_text("on") == "quickly slowly on"
+        late.server_gone = True
 
 
 async def test_quick_saving_passes_unseen(server: LyceumServer, open_window: OpenWindow) -> None:

@@ -14,7 +14,7 @@ SECRET = "a key that only these tests know, 32 bytes and more"
 
 
 class Answer(NamedTuple):
-    """What the API said; body: from JSON, bytes if it is none."""
+    """What the API said; body: from JSON, bytes if it is none, None for nothing."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,8 +75,9 @@ class Api:
             client.request(method, url, data=body, headers=sent) as response,
         ):
             read = await response.read()
-            is_json = "json" in response.headers.get("content-type", "")
-            return Answer(response.status, response.headers, jsons.loads(read) if is_json else read)
+            if "json" in response.headers.get("content-type", ""):
+                return Answer(response.status, response.headers, jsons.loads(read or b"null"))
+            return Answer(response.status, response.headers, read)
 
     async def make(self, name: str, **fields: Any) -> Any:
         """A new session."""

@@ -17,7 +17,7 @@ from server.http.api import chat, document, participants, problems, sessions, we
 from server.http.api.bodies import StrictRequest
 from server.http.api.cors import Pages
 from server.http.api.openapi import described
-from server.http.api.problems import HANDLERS
+from server.http.api.problems import HANDLERS, allowed
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
 from server.http.ops import DOCS, SecurityHeaders
 
@@ -87,21 +87,20 @@ def make_api(services: Services) -> Litestar:
 
 def _options(handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """Say which methods a path takes; the framework's own answer forgets all but one."""
-    allowed: dict[str, set[str]] = {}
+    taken: dict[str, set[str]] = {}
     for handler in handlers:
         for path in handler.paths:
-            allowed.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
+            taken.setdefault(path, {"OPTIONS"}).update(handler.http_methods)
 
     def answering(path: str) -> HTTPRouteHandler:
         def options() -> Response[None]:
-            headers = {"allow": ", ".join(sorted(allowed[path]))}
-            return Response(None, status_code=204, headers=headers)
+            return Response(None, status_code=204, headers={"allow": allowed(taken[path])})
 
         return route(path, http_method="OPTIONS", include_in_schema=False, sync_to_thread=False)(
             options
         )
 
-    return [answering(path) for path in allowed]
+    return [answering(path) for path in taken]
 
 
 def _models() -> list[type[Struct]]:

@@ -72,7 +72,7 @@ async def read_document(
     match format:
         case "text":
             body = text_of(session.document.encode(), field).encode()
-            return Response(body, media_type="text/plain; charset=utf-8", headers=headers)
+            return Response(body, media_type="text/plain", headers=headers)
         case "update":
             body = _diff(session, state_vector)
         case "state-vector":

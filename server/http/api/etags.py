@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 
 from server.errors import BadRequest
 from server.persistence.collaboration import VersionMismatch
@@ -12,8 +12,8 @@ ENTITY_TAG = re.compile(r'(?:W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"')
 
 IfMatch = Annotated[
     str | None,
-    Parameter(
-        header="If-Match",
+    HeaderParameter(
+        name="If-Match",
         description="Only if the ETag is still this one; without it, or with `*`, in any case.",
         schema_extra={"pattern": r'^(\*|(W/)?"[\u0021\u0023-\u007e\u0080-\u00ff]*")$'},
         required=False,

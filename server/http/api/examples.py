@@ -58,6 +58,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "maxLength": 255,
         "pattern": NO_CONTROLS,
     },
+    "format": {"description": "What of the document, in which form."},
     "guest": {"description": "`guest` in the list of participants."},
     "seq": {"description": "The message's place in the chat.", "example": 1},
     "hook": {"description": "The webhook's id."},

@@ -15,6 +15,7 @@ from server.http.api.examples import ANSWERS, BODIES, PARAMETERS, TAKEN, VERSION
 from server.http.api.problems import PROBLEM_JSON, REASONS, spaced, type_of
 
 METHODS = ("get", "put", "post", "patch", "delete")
+ANYTHING = {"description": "Any JSON."}
 NOISE = ("deprecated", "allowEmptyValue", "allowReserved")
 ETAG = {"description": "For If-Match.", "schema": {"type": "string"}}
 LOCATION = {"description": "Where the new thing is read.", "schema": {"type": "string"}}
@@ -29,17 +30,19 @@ Schema = dict[str, Any]
 
 
 def described(api: Litestar, models: Iterable[type[Struct]]) -> bytes:
-    """The description as JSON. models: whose docstrings describe the schemas named as they are."""
+    """The description as JSON.
+
+    models: what routes take and give. The framework forgets some of what they say of themselves.
+    """
     schema: Schema = msgspec.json.decode(_renamed(encode_json(api.openapi_schema.to_schema())))
-    schemas = _tidy(schema["components"]["schemas"])
-    for model in models:
-        known = schemas.get(model.__name__)
-        if known is not None:
-            known["description"] = cleandoc(model.__doc__ or "")
-            if model.__struct_config__.forbid_unknown_fields:
-                known["additionalProperties"] = False
-    schema["components"]["schemas"] = schemas
+    schemas = schema["components"]["schemas"]
+    used = [model for model in models if model.__name__ in schemas]
+    _, exact = msgspec.json.schema_components(
+        used, schema_hook=lambda _: ANYTHING, ref_template="#/components/schemas/{name}"
+    )
+    schema["components"]["schemas"] = _tidy(schemas | exact)
     schema["components"]["responses"] = {str(status): _refusal(status) for status in REASONS}
+    del schema["servers"]  # whoever serves this serves the API
     schema["x-problems"] = [*_problems()]
     for path in schema["paths"].values():
         for method in METHODS:
@@ -71,15 +74,16 @@ def _tidy(node: Any) -> Any:
     for bound in ("maximum", "minimum"):
         if isinstance(tidied.get(bound), float):
             tidied[bound] = int(tidied[bound])
-    choices = tidied.get("oneOf", [])
+    word = "anyOf" if "anyOf" in tidied else "oneOf"
+    choices = tidied.get(word, [])
     plain = [choice for choice in choices if choice != {"type": "null"}]
     if len(plain) == 1 and isinstance(plain[0].get("type"), str):
-        del tidied["oneOf"]
+        del tidied[word]
         nullable = len(plain) < len(choices)
         kind = plain[0]["type"]
         tidied = {**plain[0], **tidied, "type": [kind, "null"] if nullable else kind}
     elif len(choices) == 1:
-        del tidied["oneOf"]
+        del tidied[word]
         tidied = {**choices[0], **tidied}
     return tidied
 
@@ -120,9 +124,8 @@ def _parameter(parameter: Schema) -> None:
     schema.pop("description", None)
     if schema.get("type") == ["string", "null"]:
         schema["type"] = "string"
-    if parameter["in"] == "path":
-        for key, value in PARAMETERS.get(parameter["name"], {}).items():
-            (parameter if key in ("description", "example") else schema)[key] = value
+    for key, value in PARAMETERS.get(parameter["name"], {}).items():
+        (parameter if key in ("description", "example") else schema)[key] = value
 
 
 def _refusal(status: int) -> Schema:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Set
 from http import HTTPStatus
 from typing import Any
 
@@ -98,16 +99,10 @@ def on_lyceum_error(request: Asked, error: LyceumError) -> Response[Problem]:
 def on_validation(request: Asked, error: ValidationException) -> Response[Problem]:
     """A parameter that does not fit its description; each wrong one is named."""
     found = error.extra if isinstance(error.extra, list) else []
-    return on_lyceum_error(
-        request,
-        Invalid(
-            [
-                FieldError(str(entry.get("key", "")), str(entry.get("message", "")))
-                for entry in found
-                if isinstance(entry, dict)
-            ]
-        ),
-    )
+    errors = [FieldError(entry.get("key", ""), entry["message"]) for entry in found]
+    # The framework also lists what it looked for in vain, by name alone; that is nobody's fault.
+    wrong = [entry for entry in errors if entry.message != repr(entry.field)]
+    return on_lyceum_error(request, Invalid(wrong))
 
 
 def on_http(request: Asked, error: HTTPException) -> Response[Problem]:
@@ -118,6 +113,7 @@ def on_http(request: Asked, error: HTTPException) -> Response[Problem]:
         case 404:
             detail = "There is nothing at this path; /api/docs says what there is."
         case 405:
+            headers["allow"] = allowed(set(headers["allow"].split(", ")))
             detail = f"{request.method} is not for this path; it takes {headers['allow']}."
         case 413:
             most = request.app.state.services.limits.request_bytes
@@ -125,6 +121,11 @@ def on_http(request: Asked, error: HTTPException) -> Response[Problem]:
         case _:
             detail = error.detail
     return problem(error.status_code, title, detail, headers=headers)
+
+
+def allowed(methods: Set[str]) -> str:
+    """Methods as the Allow header has them; where one may GET one may ask for the HEAD."""
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def on_unfit(request: Asked, error: Exception) -> Response[Problem]:

@@ -109,7 +109,9 @@ async def serve(config: Config) -> int:
             commands.received,
             settle,
         )
-        services = Services(database, registry, access, chat, webhooks.management, config.limits)
+        services = Services(
+            database, registry, access, chat, webhooks.management, revoked, config.limits
+        )
         health = Health(database, lambda: saver.failing)
         door = Door(config.limits.request_seconds)
         await revoked.poll()

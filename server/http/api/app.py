@@ -13,7 +13,15 @@ from msgspec import Struct
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.domain.origins import OriginPolicy
-from server.http.api import chat, document, participants, problems, sessions, webhooks
+from server.http.api import (
+    chat,
+    document,
+    participants,
+    problems,
+    revocations,
+    sessions,
+    webhooks,
+)
 from server.http.api.bodies import StrictRequest
 from server.http.api.cors import Pages
 from server.http.api.openapi import described
@@ -30,13 +38,14 @@ there at once, and is answered after it is saved.
 Show a token as `Authorization: Bearer …`; without one you are a guest. Session names stand in
 paths percent-encoded, slashes too. Whatever is no success is a problem (RFC 9457).
 """
-MODULES = (sessions, participants, document, chat, webhooks, problems)
+MODULES = (sessions, participants, document, chat, webhooks, revocations, problems)
 TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
     "Sessions": ("Who may meet where, and until when.", sessions.HANDLERS),
     "Participants": ("Who was there, and what each may do.", participants.HANDLERS),
     "Document": ("What is written, read and edited.", document.HANDLERS),
     "Chat": ("What is said beside it.", chat.HANDLERS),
     "Webhooks": ("What other servers are told.", webhooks.HANDLERS),
+    "Revocations": ("Which tokens count no more.", revocations.HANDLERS),
 }
 
 

@@ -20,6 +20,7 @@ from server.persistence.database import Database
 from server.sessions.access import Access
 from server.sessions.chat import Chat
 from server.sessions.registry import Registry, check_name
+from server.sessions.revoked import Revoked
 from server.sessions.session import Session
 from server.webhooks.management import Webhooks
 
@@ -37,6 +38,7 @@ class Services:
     access: Access
     chat: Chat
     webhooks: Webhooks
+    revoked: Revoked
     limits: Limits
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from server.domain.roles import Role
 from server.http.api.examples import BODIES
-from tests.support.api import SECRET, Api
+from tests.support.api import Api
 from tests.support.server import LyceumServer
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -81,18 +81,16 @@ async def test_everything_that_is_named_is_there(description: Any) -> None:
     assert {"/api/docs#version-mismatch", "/api/docs#too-fast", "/api/docs#closed"} <= set(types)
 
 
-async def test_the_server_keeps_to_it(make_server: Callable[..., LyceumServer]) -> None:
+async def test_the_server_keeps_to_it(server: LyceumServer, tmp_path: Path) -> None:
     """Schemathesis sends what the description allows and what it does not, within bounds."""
-    server = make_server(auth_secret=SECRET, limit_chat_messages_per_second="0")
-    await server.start()
-    teacher = Api(server, {"*": Role.TEACHER})
+    teacher = Api(server, {"*": Role.TEACHER}, "schemathesis")
     process = await asyncio.create_subprocess_exec(
         *(SCHEMATHESIS, "--config-file", SETTINGS, "run", f"{server.http}/api/openapi.json"),
         *("--header", f"Authorization: Bearer {teacher.token}", "--no-color"),
         *("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1"),
         *("--continue-on-failure", "--generation-database", "none"),
         *("--exclude-operation-id", "delete_session", "--exclude-tag", "Webhooks"),
-        cwd=server.folder,
+        cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -53,8 +53,9 @@ async def test_all_names_that_may_be(server: LyceumServer, name: str) -> None:
     assert (await owner("GET", f"{path}/document")).body.decode() == name
     assert (await owner("GET", f"{path}/participants")).body["items"] == []
     assert name in [item["name"] for item in (await owner("GET", "/sessions")).body["items"]]
-    twice = await owner("GET", f"/sessions/{encoded(encoded(name))}")
-    assert twice.status in (400, 404)  # 400: too long, so written
+    if encoded(name) != name:
+        twice = await owner("GET", f"/sessions/{encoded(encoded(name))}")
+        assert twice.status in (400, 404)  # 400: too long, so written
     assert (await owner("DELETE", path)).status == 204
 
 

@@ -10,7 +10,7 @@ from server.domain.details import Permissions
 from server.errors import Conflict, Gone, NotFound
 from server.ids import SessionName
 from server.persistence import collaboration, documents
-from server.persistence.collaboration import Changes, NewSession, VersionMismatch
+from server.persistence.collaboration import Changes, NewSession, PermissionsChange, VersionMismatch
 from server.persistence.database import Database
 from server.persistence.types import Connection
 
@@ -108,8 +108,21 @@ async def test_an_expired_session_goes_on_once_its_end_is_put_off(connection: Co
     assert (await collaboration.read(connection, LESSON)).status == "ACTIVE"
     renamed = await collaboration.change(connection, over.name, Changes(title="Still over"))
     assert renamed.status == "EXPIRED"
+    with pytest.raises(Conflict):
+        await collaboration.change(connection, over.name, Changes(status="ACTIVE"))
     renewed = await collaboration.change(connection, over.name, Changes(expires_at=None))
     assert renewed.status == "ACTIVE"
+
+
+async def test_permissions_change_one_by_one(connection: Connection) -> None:
+    """What guests may is changed without opening the session to everyone, and the other way."""
+    await collaboration.create(connection, EVERYTHING, "ann", None)
+    changes = Changes(permissions=PermissionsChange(guests="editor"))
+    changed = await collaboration.change(connection, LESSON, changes)
+    assert changed.permissions == Permissions("viewer", "editor")
+    changes = Changes(permissions=PermissionsChange(everyone="none"))
+    changed = await collaboration.change(connection, LESSON, changes)
+    assert changed.permissions == Permissions("none", "editor")
 
 
 async def test_what_was_deleted_stays_deleted(connection: Connection) -> None:
@@ -153,11 +166,12 @@ async def test_my_sessions(connection: Connection) -> None:
         if number in (0, 2):
             await collaboration.set_role(connection, made.id, "ann", "editor" if number else "none")
     last = 2**62
-    names = []
+    found = []
     while page := await collaboration.mine(connection, "ann", last, ["ACTIVE"], 2):
-        names += [details.name for details in page]
+        found += page
         last = page[-1].id
-    assert names == ["s5", "s3", "s2", "s1"]
+    assert [details.name for details in found] == ["s5", "s3", "s2", "s1"]
+    assert [details.roles for details in found] == [{}, {}, {"ann": "editor"}, {}]
     assert await collaboration.mine(connection, "ann", 2**62, ["ARCHIVED"], 9) == []
 
 

@@ -1,10 +1,13 @@
 """A whole `lyceum serve` process, to be used, stopped and killed."""
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,6 +18,28 @@ from tests.support.waiting import eventually
 
 LYCEUM = Path(sys.executable).with_name("lyceum")
 START_TIMEOUT = 60.0
+_templates: list[Path] = []  # the data directory that new servers begin with, once there is one
+_making = asyncio.Lock()
+
+
+async def run(*command: str | Path) -> None:
+    """Run a program that must succeed."""
+    process = await asyncio.create_subprocess_exec(*command)
+    assert await process.wait() == 0, command
+
+
+async def make_template() -> Path:
+    """A data directory as the first start of a server leaves it; made once, as it takes seconds."""
+    async with _making:
+        if not _templates:
+            folder = Path(tempfile.mkdtemp(prefix="lyceum-template-"))
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            first = LyceumServer(folder)
+            await first._run()
+            await eventually(lambda: first.logs("serving"), START_TIMEOUT, "the first start")
+            assert await first.stop() == 0
+            _templates.append(folder / "data")
+    return _templates[0]
 
 
 class LyceumServer:
@@ -54,7 +79,13 @@ class LyceumServer:
         return self._process.returncode
 
     async def launch(self) -> None:
-        """Start the process and return at once."""
+        """Start the process and return at once; its embedded database was made before."""
+        data = self.folder / "data"
+        if "LYCEUM_DATABASE_URL" not in self._environ and not data.exists():
+            await run("cp", "-a", await make_template(), data)
+        await self._run()
+
+    async def _run(self) -> None:
         environ = {key: value for key, value in os.environ.items() if "LYCEUM" not in key}
         environ |= {
             "LYCEUM_DATA_DIR": str(self.folder / "data"),

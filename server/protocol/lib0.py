@@ -50,6 +50,26 @@ class Reader:
         self.position += 1
         return self._frame[self.position - 1]
 
+    def varint(self) -> int:
+        """The next number that may have a sign; six bits and the sign are in its first byte."""
+        first = self.byte()
+        number, shift = first & 0x3F, 6
+        more = first > 0x7F
+        while more:
+            byte = self.byte()
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            more = byte > 0x7F
+            if number > MAX_VARUINT:
+                raise ProtocolError(f"the number before byte {self.position} has too many bits")
+        return -number if first & 0x40 else number
+
+    def take(self, size: int) -> bytes:
+        """The next so many bytes."""
+        start = self.position
+        self.skip(size)
+        return self._frame[start : self.position]
+
     def skip(self, size: int) -> None:
         """Pass over so many bytes."""
         if self.position + size > len(self._frame):
@@ -109,6 +129,15 @@ def varuint(number: int) -> bytes:
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
+
+
+def varint(number: int) -> bytes:
+    """A number with its sign, encoded."""
+    size = abs(number)
+    sign = 0x40 if number < 0 else 0
+    if size < 0x40:
+        return bytes((sign | size,))
+    return bytes((0x80 | sign | size & 0x3F,)) + varuint(size >> 6)
 
 
 def varbuf(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """How much an encoded Yjs update inserts and deletes, read off it without applying it.
 
 Source: https://github.com/yjs/yjs (src/structs, src/utils/encoding.js), update format v1, and
-https://github.com/dmonad/lib0 (encoding.js, writeAny).
+https://github.com/dmonad/lib0 (encoding.js).
 """
 
 from collections.abc import Callable
@@ -10,12 +10,11 @@ from typing import NamedTuple
 from server.errors import ProtocolError
 from server.protocol.lib0 import Reader
 from server.protocol.update import DeleteSet, read_deletes, uncovered
+from server.protocol.values import skip_values
 
 HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, REF = 0x80, 0x40, 0x20, 0x1F
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 TYPES, TYPES_WITH_NAME = 7, (3, 5)  # YXmlElement and YXmlHook have one
-FIXED = {120: 0, 121: 0, 122: 8, 123: 8, 124: 4, 126: 0, 127: 0}  # true, false, bigint, …
-INTEGER, TEXT, OBJECT, ARRAY, BYTES = 125, 119, 118, 117, 116
 
 
 class Measured(NamedTuple):
@@ -144,36 +143,10 @@ class _Walk:
 
     def doc(self) -> None:
         self.reader.varbuf()
-        self._values(1)
+        skip_values(self.reader, 1, spend=self.spend)
 
     def any(self) -> None:
-        self._values(self.reader.varuint())
-
-    def _values(self, count: int) -> None:
-        """Read values, and those inside them without recursion: they may nest deeply."""
-        reader = self.reader
-        self.spend(count)
-        open_values = [(count, False)]  # how many are left, and whether a key is before each
-        while open_values:
-            count, keyed = open_values.pop()
-            if not count:
-                continue
-            open_values.append((count - 1, keyed))
-            if keyed:
-                reader.varbuf()
-            kind = reader.byte()
-            if kind in FIXED:
-                reader.skip(FIXED[kind])
-            elif kind == INTEGER:
-                reader.skip_numbers(1)
-            elif kind in (TEXT, BYTES):
-                reader.varbuf()
-            elif kind in (OBJECT, ARRAY):
-                count = reader.varuint()
-                self.spend(count)
-                open_values.append((count, kind == OBJECT))
-            else:
-                raise ProtocolError(f"there is no value of kind {kind}")
+        skip_values(self.reader, self.reader.varuint(), spend=self.spend)
 
 
 CONTENTS: dict[int, Callable[[_Walk], None]] = {

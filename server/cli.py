@@ -5,21 +5,24 @@ import json
 import os
 import sys
 from collections.abc import Coroutine, Sequence
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn, get_args
 
 import click
 import uvloop
 
 from server import app, telemetry
 from server.config import Config
+from server.documents.exchange import Format, export
 from server.domain.roles import Role
 from server.errors import DatabaseError, LyceumError, StartError
-from server.persistence import partitions, revocations
+from server.ids import SessionName
+from server.persistence import collaboration, documents, partitions, revocations
 from server.persistence.database import PASSING, connect, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
 from server.persistence.partitions import Report
 from server.persistence.types import Connection
+from server.sessions.document import Document
 from server.sessions.tokens import make_token
 
 
@@ -173,6 +176,38 @@ def token(
     if sessions or role:
         grants = {session: Role.named(role or "editor") for session in sessions or ("*",)}
     click.echo(make_token(config.auth_secret, user, name, grants, ttl))
+
+
+@main.command("export")
+@click.argument("session")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([*get_args(Format), "update"]),
+    default="text",
+    show_default=True,
+    help="What it is to be; update: a Yjs update, with which it can be made anew.",
+)
+@click.option("--field", help="The shared type's name; without it, the one that it can be.")
+@click.option("--output", type=click.File("wb"), default="-", help="Where to [standard output].")
+def export_document(session: str, form: str, field: str | None, output: BinaryIO) -> None:
+    """Write a session's document as it is saved; docs/export.md says in which forms.
+
+    Works beside a running server or without one.
+    """
+
+    async def work(connection: Connection, _: Sequence[Migration]) -> list[bytes]:
+        name = SessionName(session)
+        await collaboration.read(connection, name)
+        stored = await documents.find(connection, name)
+        return [] if stored is None else stored.parts
+
+    encoded = Document.load(_with_database(work)).encode()
+    try:
+        written = encoded if form == "update" else export(encoded, form, field).encode()  # type: ignore[arg-type]
+    except LyceumError as error:
+        _fail(str(error))
+    output.write(written)
 
 
 @main.command()

@@ -45,16 +45,24 @@ order by seq
 
 
 async def load(connection: Connection, name: SessionName) -> Stored:
-    """The document of that name, made if there is none.
+    """The document of that name, made if there is none; raises as `find`."""
+    while True:
+        stored = await find(connection, name)
+        if stored is not None:
+            return stored
+        await connection.execute(CREATE, name)
+
+
+async def find(connection: Connection, name: SessionName) -> Stored | None:
+    """The document of that name, if there is one.
 
     Raises DocumentDamaged if rows are missing: better no document than one with holes.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         found = await connection.fetchrow(FIND, name)
-        if found is not None:
-            return await _read(connection, DocumentId(found["id"]), Seq(found["last_seq"]))
-    await connection.execute(CREATE, name)
-    return await load(connection, name)
+        if found is None:
+            return None
+        return await _read(connection, DocumentId(found["id"]), Seq(found["last_seq"]))
 
 
 async def _read(connection: Connection, document_id: DocumentId, last_seq: Seq) -> Stored:

@@ -90,6 +90,18 @@ class Client(Editing, Waiting):
         name = type or ("content" if kind in ("text", "delta") else kind)
         return await self._call("read", **{"as": kind, "type": name})
 
+    async def whole(self) -> dict[str, Any]:
+        """The document's `toJSON()`: each root type that was asked for by its kind."""
+        return dict(await self._call("whole"))
+
+    async def prosemirror(self, schema: str, type: str) -> dict[str, Any]:
+        """An XmlFragment as ProseMirror documents.
+
+        `raw`: y-prosemirror's JSON of it; `seen`: what an editor shows. schema: `prosemirror` (the
+        basic one with lists) or `tiptap`.
+        """
+        return dict(await self._call("prosemirror", schema=schema, type=type))
+
     async def state_vector(self) -> dict[int, int]:
         """Client id → clock."""
         return {int(client): clock for client, clock in (await self._call("state_vector")).items()}

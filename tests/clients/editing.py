@@ -74,6 +74,10 @@ class Editing(Operations):
             type=type,
         )
 
+    async def prosemirror_write(self, schema: str, json: Any, *, type: str) -> None:
+        """Makes an XmlFragment hold a ProseMirror document, as y-prosemirror does."""
+        await self._call("prosemirror_write", schema=schema, json=json, type=type)
+
     async def subdoc_insert(
         self, key: str, guid: str | None = None, *, type: str = "subdocs"
     ) -> None:

@@ -16,6 +16,8 @@ from server.domain.origins import OriginPolicy
 from server.http.api import (
     chat,
     document,
+    document_edits,
+    exchange,
     participants,
     problems,
     revocations,
@@ -38,11 +40,14 @@ there at once, and is answered after it is saved.
 Show a token as `Authorization: Bearer …`; without one you are a guest. Session names stand in
 paths percent-encoded, slashes too. Whatever is no success is a problem (RFC 9457).
 """
-MODULES = (sessions, participants, document, chat, webhooks, revocations, problems)
+MODULES = (
+    *(sessions, participants, document, document_edits, exchange, chat),
+    *(webhooks, revocations, problems),
+)
 TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
     "Sessions": ("Who may meet where, and until when.", sessions.HANDLERS),
     "Participants": ("Who was there, and what each may do.", participants.HANDLERS),
-    "Document": ("What is written, read and edited.", document.HANDLERS),
+    "Document": ("What is written, read and edited.", [*document.HANDLERS, *exchange.HANDLERS]),
     "Chat": ("What is said beside it.", chat.HANDLERS),
     "Webhooks": ("What other servers are told.", webhooks.HANDLERS),
     "Revocations": ("Which tokens count no more.", revocations.HANDLERS),

@@ -9,23 +9,23 @@ from litestar.params import Parameter
 from msgspec import Meta, Struct
 
 from server.documents import text
+from server.documents.exchange import TEXT_FIELD, Format
 from server.documents.reading import text_of
-from server.domain.roles import Role
 from server.errors import BadRequest, ProtocolError
 from server.http.api.bodies import OCTETS, expect
-from server.http.api.etags import IfMatch, etag, tag_in
+from server.http.api.document_edits import Edited, edit, visit
+from server.http.api.etags import IfMatch
+from server.http.api.exchange import MEDIA_TYPES, MaybeField, exported
 from server.http.api.problems import problems
-from server.http.api.services import Caller, until_saved
+from server.http.api.services import Caller
 from server.ids import SessionName
-from server.persistence.collaboration import VersionMismatch
 from server.sessions.session import Session
-from server.sessions.visitor import Visitor
 
 Field = Annotated[
     str,
     Parameter(description="The shared type's name.", min_length=1, max_length=255, required=False),
 ]
-Format = Literal["text", "update", "state-vector"]
+Form = Format | Literal["update", "state-vector"]
 
 
 class TextNew(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,12 +40,6 @@ class TextPatched(Struct, frozen=True, forbid_unknown_fields=True):
     patches: Annotated[list[text.Patch], Meta(min_length=1, max_length=10_000)]
 
 
-class Edited(Struct, frozen=True):
-    """An edit is saved. etag: of the document after it."""
-
-    etag: str
-
-
 @get(
     "/sessions/{name:str}/document",
     summary="Read the document",
@@ -54,8 +48,8 @@ class Edited(Struct, frozen=True):
 async def read_document(
     caller: Caller,
     session_name: SessionName,
-    format: Format = "text",
-    field: Field = "content",
+    format: Form = "text",
+    field: MaybeField = None,
     state_vector: Annotated[
         str | None,
         Parameter(
@@ -65,18 +59,22 @@ async def read_document(
         ),
     ] = None,
 ) -> Response[bytes]:
-    """The document as it is now, with all that was received."""
+    """The document as it is now, with all that was received.
+
+    The only text or rich text that there is needs no `field`; JSON then has all root types.
+    """
     session, _, _ = await caller.session(session_name)
     session.tick()
     headers = {"etag": session.etag}
     match format:
-        case "text":
-            body = text_of(session.document.encode(), field).encode()
-            return Response(body, media_type="text/plain", headers=headers)
         case "update":
             body = _diff(session, state_vector)
         case "state-vector":
             body = session.document.state_vector
+        case "text" if body := text_of(session.document.encode(), field or TEXT_FIELD).encode():
+            return Response(body, media_type=MEDIA_TYPES["text"], headers=headers)
+        case _:
+            return await exported(session, format, field)
     return Response(body, media_type=OCTETS, headers=headers)
 
 
@@ -103,8 +101,8 @@ async def apply_update(
     """The body is the update (format v1). Takes an editor."""
     expect(request, OCTETS)
     update = await request.body()
-    session, visitor = await _visit(caller, session_name)
-    return await _edit(session, visitor, update)
+    session, visitor = await visit(caller, session_name)
+    return await edit(session, visitor, update)
 
 
 @put(
@@ -120,9 +118,9 @@ async def put_text(
     if_match: IfMatch = None,
 ) -> Edited:
     """Changes only what differs, so that others' edits and carets stay. Takes an editor."""
-    session, visitor = await _visit(caller, session_name, if_match)
+    session, visitor = await visit(caller, session_name, if_match)
     update = text.replace_text(session.document.encode(), field, data.text, session.client_id)
-    return await _edit(session, visitor, update)
+    return await edit(session, visitor, update)
 
 
 @patch(
@@ -138,33 +136,9 @@ async def patch_text(
     if_match: IfMatch = None,
 ) -> Edited:
     """Places are counted in UTF-16 units, as Yjs and JavaScript count. Takes an editor."""
-    session, visitor = await _visit(caller, session_name, if_match)
+    session, visitor = await visit(caller, session_name, if_match)
     update = text.patch_text(session.document.encode(), field, data.patches, session.client_id)
-    return await _edit(session, visitor, update)
-
-
-async def _visit(
-    caller: Caller, name: SessionName, if_match: str | None = None
-) -> tuple[Session, Visitor]:
-    """The session as somebody who may edit it, as it is now; nothing may be awaited before the
-    edit, or it may not be any more."""
-    session, identity, _ = await caller.session(name, Role.EDITOR)
-    session.tick()
-    tag = tag_in(if_match)
-    if tag is not None and etag(tag) != session.etag:
-        raise VersionMismatch
-    return session, Visitor(identity)
-
-
-async def _edit(session: Session, visitor: Visitor, update: bytes) -> Edited:
-    """Have everybody see an edit, and wait until it is saved."""
-    try:
-        session.edit(visitor, update)
-    except ProtocolError as error:
-        raise BadRequest(f"The body is no Yjs update: {error}") from None
-    edited = Edited(session.etag)
-    await until_saved(visitor.saved)
-    return edited
+    return await edit(session, visitor, update)
 
 
 HANDLERS = [read_document, apply_update, put_text, patch_text]

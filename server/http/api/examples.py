@@ -15,6 +15,21 @@ BODIES: dict[str, Any] = {
     "give_role": {"role": "commenter"},
     "put_text": {"text": "contract Counter {}\n"},
     "patch_text": {"patches": [{"at": 0, "delete": 0, "insert": "// "}]},
+    "put_prosemirror_document": {
+        "type": "doc",
+        "content": [
+            {
+                "type": "heading",
+                "attrs": {"level": 1},
+                "content": [{"type": "text", "text": "Lesson one"}],
+            },
+            {
+                "type": "paragraph",
+                "content": [{"type": "text", "text": "Read this.", "marks": [{"type": "strong"}]}],
+            },
+        ],
+    },
+    "put_markdown_document": {"markdown": "# Lesson one\n\n**Read this.**\n"},
     "say": {
         "body": "Look at line 3",
         "client_message_id": "8c1ab5e0-5d3f-4a7e-9f53-2d0f5b1f7c11",
@@ -35,6 +50,8 @@ TAKEN: dict[str, Any] = {"apply_update": {"application/octet-stream": UPDATE}}
 ANSWERS: dict[str, Any] = {
     "read_document": {
         "text/plain": {"schema": {"type": "string"}, "example": "contract Counter {}\n"},
+        "text/markdown": {"schema": {"type": "string"}, "example": "# Lesson one\n"},
+        "application/json": {"schema": {}, "example": {"content": "contract Counter {}\n"}},
         "application/octet-stream": {"schema": BYTES},
     },
 }

@@ -123,6 +123,9 @@ function terminate(client, { reset }) {
   else live.terminate();
 }
 
+/** Loaded by the few tests that want it. */
+const prosemirror = () => import("./prosemirror.mjs");
+
 /** Operations of one client. */
 const OF_CLIENT = {
   info: (client) => client.info(),
@@ -144,6 +147,9 @@ const OF_CLIENT = {
   state: (client, { since }) => edits.encodedState(client.document, since),
   digest: (client) => edits.digest(client.document),
   compare: (client, { other }) => edits.compare(client.document, get(other).document),
+  whole: (client) => client.document.toJSON(),
+  prosemirror: async (client, wanted) => (await prosemirror()).read(client.document, wanted),
+  prosemirror_write: async (client, wanted) => (await prosemirror()).write(client.document, wanted),
   has_pending: (client) => edits.hasPending(client.document),
 
   set_awareness: (client, { state }) => client.awareness.setLocalState(state),
@@ -174,7 +180,12 @@ const OF_CLIENT = {
   },
 };
 
-const OF_DRIVER = { open, destroy, wait_converged: waitConverged };
+const OF_DRIVER = {
+  open,
+  destroy,
+  wait_converged: waitConverged,
+  prosemirror_normal: async (wanted) => (await prosemirror()).normal(wanted),
+};
 
 /** Runs one operation. */
 export async function run({ op, client, ...rest }) {

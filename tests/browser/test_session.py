@@ -202,7 +202,7 @@ async def test_a_phone_has_room_for_all(server: LyceumServer, open_window: OpenW
     await expect(box.panel).to_be_hidden()
     assert await window.overflow() == 0
     await ChatBox(desk).say("unbroken" * 30)
-    await expect(box.toggle).to_have_accessible_name("Chat, 1 unread")
+    await expect(box.toggle).to_have_accessible_name("Chat 1 unread")
     await box.toggle.click()
     await expect(window.content).to_be_hidden()
     assert await window.overflow() == 0

@@ -56,7 +56,7 @@ export function createPage(options: PageOptions): Page {
   const side = createSide(options);
   const editorParent = h("main", { className: "editor" });
   editorParent.dataset.testid = "editor";
-  const keys = h("p", { id: "keys", className: "keys" });
+  const keys = h("footer", { id: "keys", className: "keys" });
   document.body.append(header, note, editorParent, side.element, keys);
 
   let connection: Connection = { state: "connecting" };

@@ -58,7 +58,7 @@ export const strings = {
     close: "Close chat",
     messages: "Messages",
     howToRead: "Messages. Arrow keys move between them, Tab reaches what you can do with one.",
-    unread: (count: number) => `Chat, ${count} unread`,
+    unread: "unread",
     empty: "Nothing has been said yet. What you write here stays with the session.",
     older: "Older messages",
     latest: "New messages",

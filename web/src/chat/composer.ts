@@ -17,6 +17,8 @@ export interface Composer {
   element: HTMLElement;
   setEnabled(enabled: boolean): void;
   setPurpose(purpose: Purpose): void;
+  /** Puts text in front of what is being written. */
+  putBack(text: string): void;
   focus(): void;
 }
 
@@ -91,6 +93,9 @@ export function createComposer(options: ComposerOptions): Composer {
       element.hidden = !enabled;
     },
     setPurpose,
+    putBack(text) {
+      field.value = field.value === "" ? text : `${text}\n${field.value}`;
+    },
     focus: () => field.focus(),
   };
 }

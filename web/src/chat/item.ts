@@ -16,6 +16,8 @@ export interface ItemActions {
   edit(seq: number): void;
   remove(seq: number): void;
   show(seq: number): void;
+  /** What was refused goes back to where it was written. */
+  amend(entry: string): void;
   retry(entry: string): void;
   discard(entry: string): void;
 }
@@ -81,6 +83,7 @@ function stateLine(item: Item, actions: ItemActions): HTMLElement {
     case "refused":
       line.append(
         h("span", {}, `${words.notSent} ${item.reason}`),
+        ...(item.actions.amend ? [button("link", words.edit, () => actions.amend(entry))] : []),
         button("link", words.tryAgain, () => actions.retry(entry)),
         button("link", words.discard, () => actions.discard(entry)),
       );

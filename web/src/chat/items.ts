@@ -26,7 +26,7 @@ export interface Item {
   /** The server's words for a refusal. */
   reason: string;
   entry: string | null;
-  actions: { reply: boolean; edit: boolean; remove: boolean };
+  actions: { reply: boolean; edit: boolean; remove: boolean; amend: boolean };
   /** Names to mark in the text; the reader's own among them is marked as such. */
   names: string[];
   ownName: string;
@@ -92,6 +92,7 @@ function messageItem(
       reply: open,
       edit: open && isMine && change === undefined,
       remove: open && (isMine || reader.isTeacher) && change === undefined,
+      amend: change?.kind === "edit",
     },
   };
 }
@@ -116,7 +117,7 @@ function entryItem(
     goesOn: goesOn(before, reader.name, true, entry.at) && entry.reply_to === null,
     reply: replyOf(entry.reply_to, known),
     ...stateOf(entry),
-    actions: { reply: false, edit: false, remove: false },
+    actions: { reply: false, edit: false, remove: false, amend: true },
   };
 }
 

@@ -38,23 +38,23 @@ export function createPanel(chat: Chat, options: PanelOptions): ChatPanel {
   let scheduled = 0;
   let isOpen = true;
 
-  const badge = h("span", { className: "badge", hidden: true });
-  const toggle = h("button", { className: "button chat-toggle", type: "button" });
-  toggle.append(words.chat, badge);
+  const badge = h("span", { className: "badge" });
+  const news = h("span", { hidden: true }, " ", badge);
+  news.append(h("span", { className: "visually-hidden" }, ` ${words.unread}`));
+  const toggle = h("button", { className: "button", type: "button" }, words.chat, news);
   toggle.dataset.testid = "chat-toggle";
 
   const why = h("p", { className: "chat-why", hidden: true });
   why.dataset.testid = "chat-why";
   const list = createList(
     {
-      reply: (seq) => withMessage(seq, ({ name, body }) =>
-        composer.setPurpose({ kind: "reply", seq, name, text: body }),
-      ),
+      reply: (seq) => answer(seq),
       edit: (seq) => withMessage(seq, ({ body }) =>
         composer.setPurpose({ kind: "edit", seq, text: body }),
       ),
       remove: (seq) => void chat.say({ kind: "delete", seq }),
       show: (seq) => void list.find(seq),
+      amend: (entry) => amend(entry),
       retry: (entry) => chat.outbox.retry(entry),
       discard: (entry) => chat.outbox.discard(entry),
     },
@@ -109,6 +109,22 @@ export function createPanel(chat: Chat, options: PanelOptions): ChatPanel {
     const message = chat.log.find(seq);
     if (message !== undefined) act(message);
   };
+  const answer = (seq: number) =>
+    withMessage(seq, ({ name, body }) =>
+      composer.setPurpose({ kind: "reply", seq, name, text: body }),
+    );
+  const amend = (id: string) => {
+    const entry = chat.outbox.entries.find((it) => it.id === id);
+    if (entry === undefined || entry.kind === "delete") return;
+    chat.outbox.discard(id);
+    if (entry.kind === "edit") {
+      composer.setPurpose({ kind: "edit", seq: entry.seq, text: entry.body });
+      return;
+    }
+    composer.setPurpose({ kind: "new" });
+    if (entry.reply_to !== null) answer(entry.reply_to);
+    composer.putBack(entry.body);
+  };
   const isOwn = (message: ChatMessage) =>
     message.user === null
       ? options.user === null && chat.outbox.wrote(message.client_message_id)
@@ -142,9 +158,8 @@ export function createPanel(chat: Chat, options: PanelOptions): ChatPanel {
     const count = log.messages.filter(isUnread).length;
     if (count === unread) return;
     unread = count;
-    badge.hidden = count === 0;
+    news.hidden = count === 0;
     setText(badge, count > 99 ? "99+" : String(count));
-    toggle.ariaLabel = count === 0 ? null : words.unread(count);
     options.onUnread(count);
   };
 

@@ -105,7 +105,6 @@ class Commands:
             raise TooFast("One page at a time: wait for the answer.", RETRY_AFTER)
         task = asyncio.create_task(self._answer(session, participant, command))
         self._reading[participant.id] = task
-        task.add_done_callback(lambda _: self._reading.pop(participant.id))
 
     async def _answer(
         self, session: Session, participant: Participant, command: ChatRead | ChatHistory
@@ -118,6 +117,8 @@ class Commands:
         except PASSING:
             refuse(participant, _tag(command), Unavailable("The chat can't be read now."))
             return
+        finally:
+            del self._reading[participant.id]  # before the answer: who has it may ask on
         newest = max((message.revision for message in page.messages), default=0)
         if isinstance(command, ChatRead):
             newest = max(newest, command.since)

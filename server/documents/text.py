@@ -5,16 +5,17 @@ places are converted here. No edit ever cuts a character in two.
 """
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from msgspec import Meta, Struct
 from pycrdt import Doc, Text
 
+from server.documents.difference import Span, differences, joined
 from server.documents.reading import YDoc
 from server.errors import BadRequest, Conflict
 
-MAX_LINES = 2_000  # more are replaced as one piece: comparing them costs their square
+MOST_PIECES = 1_000
+MOST_BYTES = 100 * 2**20  # to look through for one edit: about half a second
 
 Place = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -30,14 +31,6 @@ class Patch(Struct, frozen=True, forbid_unknown_fields=True):
     insert: str = ""
 
 
-class Span(NamedTuple):
-    """Characters start to end (Python's count) give way to a text."""
-
-    start: int
-    end: int
-    new: str
-
-
 def replace_text(encoded: bytes, field: str, new: str, client_id: int) -> bytes:
     """The update that makes a text what it is to be, changing only lines that differ.
 
@@ -46,7 +39,7 @@ def replace_text(encoded: bytes, field: str, new: str, client_id: int) -> bytes:
     """
     doc, text, old = _open(encoded, field, client_id)
     _check_characters(new)
-    return _apply(doc, text, old, _differences(old, new))
+    return _apply(doc, text, old, joined(old, differences(old, new), _pieces(encoded)))
 
 
 def patch_text(encoded: bytes, field: str, patches: Sequence[Patch], client_id: int) -> bytes:
@@ -56,7 +49,7 @@ def patch_text(encoded: bytes, field: str, patches: Sequence[Patch], client_id: 
     """
     doc, text, old = _open(encoded, field, client_id)
     units = old.encode("utf-16-le")
-    spans, done = [], 0
+    spans, done, start = [], 0, 0
     for patch in sorted(patches, key=lambda patch: patch.at):
         end = patch.at + patch.delete
         if end * 2 > len(units):
@@ -66,10 +59,16 @@ def patch_text(encoded: bytes, field: str, patches: Sequence[Patch], client_id: 
         if patch.at < done:
             raise BadRequest(f"Two patches overlap at {patch.at}.")
         _check_characters(patch.insert)
-        start = _characters(units, patch.at)
-        spans.append(Span(start, _characters(units, end), patch.insert))
-        done = end
-    return _apply(doc, text, old, spans)
+        start += _characters(units, done, patch.at)
+        size = _characters(units, patch.at, end)
+        spans.append(Span(start, start + size, patch.insert))
+        done, start = end, start + size
+    return _apply(doc, text, old, joined(old, spans, _pieces(encoded)))
+
+
+def _pieces(encoded: bytes) -> int:
+    """In how many pieces a text may be changed: each is looked for through all of the document."""
+    return max(1, min(MOST_PIECES, MOST_BYTES // len(encoded)))
 
 
 def _open(encoded: bytes, field: str, client_id: int) -> tuple[YDoc, Text, str]:
@@ -89,61 +88,26 @@ def _check_characters(text: str) -> None:
         raise BadRequest("The text holds half of a surrogate pair.") from None
 
 
-def _characters(units: bytes, place: int) -> int:
-    """A place in UTF-16 units as a place in characters."""
+def _characters(units: bytes, start: int, end: int) -> int:
+    """How many characters there are between two places in UTF-16 units."""
     try:
-        return len(units[: place * 2].decode("utf-16-le"))
+        return len(units[start * 2 : end * 2].decode("utf-16-le"))
     except UnicodeDecodeError:
-        raise BadRequest(f"A patch at {place} cuts a surrogate pair in two.") from None
+        raise BadRequest(f"A patch from or to {end} cuts a surrogate pair in two.") from None
 
 
 def _apply(doc: YDoc, text: Text, old: str, spans: Sequence[Span]) -> bytes:
     before = doc.get_state()
+    edits, done, start = [], 0, 0
+    for span in spans:
+        start += len(old[done : span.start].encode())
+        size = len(old[span.start : span.end].encode())
+        edits.append((start, size, span.new))
+        done, start = span.end, start + size
     with doc.transaction():
-        for span in reversed(spans):  # so that what lies in front keeps its place
-            start = len(old[: span.start].encode())
-            size = len(old[span.start : span.end].encode())
+        for start, size, new in reversed(edits):  # so that what lies in front keeps its place
             if size:
                 del text[start : start + size]
-            if span.new:
-                text.insert(start, span.new)
+            if new:
+                text.insert(start, new)
     return doc.get_update(before)
-
-
-def _differences(old: str, new: str) -> list[Span]:
-    """What of the old text has to change: line by line, and within one piece to the character."""
-    first, old_end, new_end = _narrowed(old, new)
-    old_lines = old[first:old_end].splitlines(keepends=True)
-    new_lines = new[first:new_end].splitlines(keepends=True)
-    if max(len(old_lines), len(new_lines)) > MAX_LINES:
-        return [Span(first, old_end, new[first:new_end])]
-    spans = []
-    old_places, new_places = _places(old_lines, first), _places(new_lines, first)
-    matcher = SequenceMatcher(None, old_lines, new_lines, autojunk=False)
-    for kind, old_from, old_to, new_from, new_to in matcher.get_opcodes():
-        if kind != "equal":
-            start, end = old_places[old_from], old_places[old_to]
-            text = new[new_places[new_from] : new_places[new_to]]
-            front, old_part, new_part = _narrowed(old[start:end], text)
-            spans.append(Span(start + front, start + old_part, text[front:new_part]))
-    return spans
-
-
-def _narrowed(old: str, new: str) -> tuple[int, int, int]:
-    """Where two texts begin to differ, and where their equal ends begin."""
-    shorter = min(len(old), len(new))
-    first = 0
-    while first < shorter and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < shorter - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    return first, len(old) - last, len(new) - last
-
-
-def _places(lines: Sequence[str], first: int) -> list[int]:
-    """Where each line begins, and where the last one ends."""
-    places = [first]
-    for line in lines:
-        places.append(places[-1] + len(line))
-    return places

@@ -59,6 +59,15 @@ def test_only_lines_that_differ_are_touched() -> None:
     assert len(replace_text(encoded, "content", "".join(changed), 7)) < 100
 
 
+def test_many_patches_of_a_large_text_are_made_in_few_pieces() -> None:
+    """Else one request would hold everybody up for a minute; the result is the same."""
+    old = "é" * 2_000_000
+    patches = [Patch(at=at, delete=1, insert="x") for at in range(0, 2_000_000, 1_000)]
+    encoded = seed(old)
+    new = merged(encoded, patch_text(encoded, "content", patches, 7))
+    assert new == ("x" + "é" * 999) * 2_000
+
+
 def test_very_many_lines_are_replaced_as_one_piece() -> None:
     """Comparing them would hold everybody up; the result is the same."""
     old = "".join(f"{number}\n" for number in range(3_000))

@@ -217,13 +217,15 @@ on conflict on constraint deleted_sessions_pkey do update set deleted_at = now()
 """
 
 
-async def delete(connection: Connection, name: SessionName) -> None:
-    """Delete a session with all that was written in it; raises NotFound, Gone.
+async def delete(connection: Connection, name: SessionName, version: int | None = None) -> None:
+    """Delete a session with all that was written in it; raises NotFound, Gone, VersionMismatch.
 
     Its name is refused from then on, until a session of that name is created over REST: clients
     that come back must not bring it to life again.
     """
     async with connection.transaction():
+        if version is not None and await connection.fetchval(LOCK, name) not in (version, None):
+            raise VersionMismatch
         if await connection.fetchval(DELETE, name) is None:
             raise Gone if await connection.fetchval(IS_DELETED, name) else NotFound
         await connection.execute(BURY, name)

@@ -218,15 +218,18 @@ async def change_session(
     return _answer(services, details, details.role_of(identity))
 
 
-@delete("/sessions/{name:str}", summary="Delete a session", responses=problems())
-async def delete_session(services: Services, caller: Caller, session_name: SessionName) -> None:
+@delete("/sessions/{name:str}", summary="Delete a session", responses=problems(412))
+async def delete_session(
+    services: Services, caller: Caller, session_name: SessionName, if_match: IfMatch = None
+) -> None:
     """Delete a session with its document and chat, for good. Takes a teacher.
 
     Those who are in it are told. Its name is refused until a session of that name is created.
     """
-    await caller.details(session_name, Role.TEACHER)
+    details, _, _ = await caller.details(session_name, Role.TEACHER)
+    version = version_in(if_match, _prefix(details))
     async with services.database.acquire() as connection:
-        await collaboration.delete(connection, session_name)
+        await collaboration.delete(connection, session_name, version)
     await services.registry.refresh(session_name)
 
 

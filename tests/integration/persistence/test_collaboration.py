@@ -129,7 +129,9 @@ async def test_what_was_deleted_stays_deleted(connection: Connection) -> None:
     """Document, journal and participants are gone; joins are refused until it is created anew."""
     made = await collaboration.create(connection, EVERYTHING, "ann", b"seed")
     await collaboration.set_role(connection, made.id, "bob", "viewer")
-    await collaboration.delete(connection, LESSON)
+    with pytest.raises(VersionMismatch):
+        await collaboration.delete(connection, LESSON, made.version)
+    await collaboration.delete(connection, LESSON, made.version + 1)
     for table in ("documents", "document_updates", "session_participants"):
         assert await connection.fetchval(f"select count(*) from {table}") == 0
     for _ in range(2):
@@ -137,6 +139,8 @@ async def test_what_was_deleted_stays_deleted(connection: Connection) -> None:
             await collaboration.open_for_join(connection, LESSON, create=True)
         with pytest.raises(Gone):
             await collaboration.delete(connection, LESSON)
+        with pytest.raises(Gone):
+            await collaboration.delete(connection, LESSON, made.version)
     with pytest.raises(NotFound):
         await collaboration.delete(connection, SessionName("never was"))
     await collaboration.create(connection, EVERYTHING, "ann", None)

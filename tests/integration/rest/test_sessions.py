@@ -79,7 +79,11 @@ async def test_a_name_that_is_used_again_is_another_session(teacher: Api) -> Non
     """Who read the old one does not change the new one."""
     await teacher.make("reborn")
     etag = (await teacher("GET", "/sessions/reborn")).headers["ETag"]
-    assert (await teacher("DELETE", "/sessions/reborn")).status == 204
+    await teacher("PATCH", "/sessions/reborn", {"title": "changed since"})
+    stale = await teacher("DELETE", "/sessions/reborn", if_match=etag)
+    assert stale.problem == (412, "Version mismatch")
+    newer = (await teacher("GET", "/sessions/reborn")).headers["ETag"]
+    assert (await teacher("DELETE", "/sessions/reborn", if_match=newer)).status == 204
     assert (await teacher("DELETE", "/sessions/reborn")).problem == (410, "Gone")
     await teacher.make("reborn")
     assert (await teacher("GET", "/sessions/reborn")).headers["ETag"] != etag

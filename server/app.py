@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from server.config import Config
+from server.domain.details import Details
 from server.errors import StartError
 from server.http.api.app import Dispatch, make_api
 from server.http.api.services import Services
@@ -25,15 +26,22 @@ from server.persistence.database import Database, connect, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.upkeep import Upkeep
+from server.protocol.messages import ChatMessage
 from server.sessions.access import Access
+from server.sessions.activity import Recorder
 from server.sessions.chat import Chat
 from server.sessions.commands import Commands
+from server.sessions.counting import Edits
+from server.sessions.events import Events, Everyone
 from server.sessions.gate import Gate
 from server.sessions.hub import Hub
+from server.sessions.participant import Author, Participant
 from server.sessions.registry import Registry
 from server.sessions.revoked import Revoked
+from server.sessions.runs import Runs
 from server.sessions.saver import Saver
 from server.sessions.tokens import Tokens
+from server.webhooks.publisher import Publisher
 from server.webhooks.service import WebhookService
 
 log = structlog.get_logger()
@@ -81,6 +89,10 @@ async def serve(config: Config) -> int:
         )
         stack.push_async_callback(webhooks.close)
         await webhooks.prepare()
+        recorder = Recorder(
+            database.connect, config.activity_seconds, config.limits.activity_events
+        )
+        events = Everyone(_ForWebhooks(webhooks.events), recorder)
         saver = Saver(database.connect, config.limits.journal_queue_bytes)
         registry = Registry(
             database,
@@ -89,12 +101,13 @@ async def serve(config: Config) -> int:
             config.linger_seconds,
             config.history_seconds,
             creates=config.sessions == "open",
-            events=webhooks.events,
+            events=events,
         )
         revoked = Revoked(database, lambda: hub.enforce())
         access = Access(tokens, config.guests, revoked.covers)
-        chat = Chat(database, config.limits, webhooks.events)
-        commands = Commands(chat)
+        chat = Chat(database, config.limits, events)
+        runs = Runs(config.limits.runs_per_second, events)
+        commands = Commands(chat, runs)
 
         async def settle() -> None:
             await registry.drain()
@@ -110,7 +123,15 @@ async def serve(config: Config) -> int:
             settle,
         )
         services = Services(
-            database, registry, access, chat, webhooks.management, revoked, config.limits
+            database,
+            registry,
+            access,
+            chat,
+            webhooks.management,
+            revoked,
+            runs,
+            events,
+            config.limits,
         )
         health = Health(database, lambda: saver.failing)
         door = Door(config.limits.request_seconds)
@@ -131,6 +152,7 @@ async def serve(config: Config) -> int:
             asyncio.create_task(saver.run(), name="saver"),
             asyncio.create_task(chat.run(), name="chat"),
             asyncio.create_task(webhooks.run(), name="webhooks"),
+            asyncio.create_task(recorder.run(), name="activity"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(door.run(), name="door"),
             asyncio.create_task(registry.watch(), name="watch"),
@@ -150,7 +172,7 @@ async def serve(config: Config) -> int:
         except TimeoutError:
             log.error("not everything could be saved; clients keep what was not acknowledged")
             code = 1
-        await webhooks.drain()
+        await asyncio.gather(webhooks.drain(), recorder.drain())
         web.should_exit = True
         await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
         await database.close()  # one that hangs must not hold up those who wait for it
@@ -231,6 +253,29 @@ def _stop_on_signals() -> "asyncio.Future[None]":
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
     return stopping
+
+
+class _ForWebhooks(Events):
+    """Passes on what webhooks may want to know."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def opened(self, session: Details, participant: Participant) -> None:
+        """Pass it on."""
+        self._publisher.opened(session.name, participant)
+
+    def changed(self, session: Details, edits: Mapping[Author, Edits]) -> None:
+        """Pass it on."""
+        self._publisher.changed(session.name, edits)
+
+    def chat(self, session: Details, message: ChatMessage) -> None:
+        """Pass it on."""
+        self._publisher.chat(session.name, message)
+
+    def closed(self, session: Details) -> None:
+        """Pass it on."""
+        self._publisher.closed(session.name)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -33,6 +33,7 @@ class Limits:
     request_bytes: the body of one HTTP request. chat_characters: one chat message.
     chat_messages_per_second: of one user, five times as many at once.
     activity_events: rows of activity that wait to be saved; past it new ones are shed.
+    runs_per_second: reports of runs by one user, five times as many at once.
     """
 
     message_bytes: int = 16 * 2**20
@@ -53,6 +54,7 @@ class Limits:
     chat_characters: int = 4_000
     chat_messages_per_second: int = 2
     activity_events: int = 100_000
+    runs_per_second: int = 1
 
 
 @dataclass(frozen=True)

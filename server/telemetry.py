@@ -101,6 +101,9 @@ activity_shed = Counter(
 activity_failures = Counter(
     "lyceum_activity_failures_total", "Saves of activity that failed and were tried again"
 )
+activity_commit_seconds = Histogram(
+    "lyceum_activity_commit_seconds", "Duration of a commit of activity", buckets=FAST
+)
 partitions_ahead = Gauge(
     "lyceum_partitions_ahead",
     "Months beyond the current one for which a table has partitions; -1: none at all",

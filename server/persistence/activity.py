@@ -105,7 +105,10 @@ async def write(
 
 
 class Interval(NamedTuple):
-    """What happened in one stretch of time. Edits count in the interval in which they began."""
+    """What happened in one stretch of time. Edits count in the interval in which they began.
+
+    roles: that were given.
+    """
 
     start: datetime
     joins: int
@@ -117,6 +120,7 @@ class Interval(NamedTuple):
     runs_passed: int
     runs_failed: int
     runs_error: int
+    roles: int
 
 
 # Shared by two statements, which is why these are put together (S608); nothing is from outside.
@@ -133,24 +137,31 @@ COUNTS = """
 """
 
 BY_INTERVAL = f"""
-select date_bin(make_interval(secs => $4), at, $2) as start, {COUNTS}
+select date_bin(make_interval(secs => $4), at, $2) as start, {COUNTS},
+    count(*) filter (where kind = 'role') as roles
 from session_activity
-where session_id = $1 and at >= $2 and at < $3
+where session_id = $1 and at >= $2 and at < $3 and ($5::text is null or user_id = $5)
 group by 1
 order by 1
 """  # noqa: S608
 
 
 async def by_interval(
-    connection: Connection, session: DocumentId, start: datetime, end: datetime, seconds: float
+    connection: Connection,
+    session: DocumentId,
+    start: datetime,
+    end: datetime,
+    seconds: float,
+    user: str | None = None,
 ) -> list[Interval]:
     """What happened in a session from `start` until before `end`, by intervals of so many seconds.
 
-    The first one begins at `start`; those in which nothing happened are left out.
+    The first one begins at `start`; those in which nothing happened are left out. user: only what
+    this one did.
     """
     return [
         Interval(*row)
-        for row in await connection.fetch(BY_INTERVAL, session, start, end, float(seconds))
+        for row in await connection.fetch(BY_INTERVAL, session, start, end, float(seconds), user)
     ]
 
 
@@ -184,7 +195,7 @@ from (
         min(at) as first_at, max(at + make_interval(secs => coalesce(seconds, 0))) as last_at,
         {COUNTS}
     from session_activity
-    where session_id = $1 and at >= $2 and at < $3
+    where session_id = $1 and at >= $2 and at < $3 and kind <> 'role'
     group by 1, 2
     order by updates desc, first_at, 1, 2
     limit $4

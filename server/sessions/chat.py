@@ -10,16 +10,17 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
+from uuid import UUID
 
 import structlog
 
 from server import telemetry
 from server.config import Limits
-from server.domain.buckets import TokenBucket
 from server.domain.chat import checked_body, checked_id, checked_mentions, shown_name
 from server.domain.identity import Identity
+from server.domain.rates import Rates
 from server.domain.roles import Role
-from server.errors import Closed, Forbidden, LyceumError, Overloaded, TooFast
+from server.errors import Closed, Forbidden, LyceumError, Overloaded
 from server.persistence import chat
 from server.persistence.chat import Delete, Edit, Page, Send, Sender, Write, Written
 from server.persistence.database import LASTING, PASSING, Database, describe
@@ -35,8 +36,6 @@ QUEUE = 10_000  # messages that wait to be saved; past it they are refused
 QUEUE_CHARACTERS = 8 * 2**20  # the same for what they say
 COMMIT_TIMEOUT = 10.0  # seconds: then the outcome is unknown
 RETRY_FIRST, RETRY_LONGEST = 0.05, 2.0  # seconds between tries
-BURST = 5  # seconds' worth of messages that somebody may send at once
-BUCKETS = 10_000  # people whose rate is remembered; beyond, those who were quiet are forgotten
 MAX_PAGE = 500
 
 T = TypeVar("T")
@@ -45,9 +44,11 @@ T = TypeVar("T")
 class Speaker(NamedTuple):
     """Somebody who says something, in a session or over REST.
 
-    key: whose rate this counts to. said: seqs that this guest has sent.
+    id: this stay in the session. key: whose rate this counts to. said: seqs that this guest has
+    sent.
     """
 
+    id: UUID
     identity: Identity
     role: Role
     key: object
@@ -55,15 +56,12 @@ class Speaker(NamedTuple):
 
 
 class _Waiting(NamedTuple):
-    """A write that is not saved yet, and whom to tell.
-
-    size: in characters. said: where to note the seqs of a guest.
-    """
+    """A write that is not saved yet, and whom to tell. size: in characters."""
 
     session: Session
+    speaker: Speaker
     write: Write
     size: int
-    said: set[int] | None
     done: "asyncio.Future[ChatMessage]"
 
 
@@ -76,7 +74,7 @@ class Chat:
         self._limits = limits
         self._queue: deque[_Waiting] = deque()
         self._characters = 0  # of all that is not saved yet
-        self._buckets: dict[object, TokenBucket] = {}
+        self._rates = Rates(limits.chat_messages_per_second, "messages")
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -101,8 +99,7 @@ class Chat:
             checked_mentions(command.mentions),
         )
         self._slow_down(speaker)
-        # What was there before is nobody's: the ids of messages are no secret.
-        return self._put(session, write, speaker.said if speaker.identity.user is None else None)
+        return self._put(session, speaker, write)
 
     def edit(
         self, session: Session, speaker: Speaker, command: ChatEdit
@@ -117,7 +114,7 @@ class Chat:
             checked_mentions(command.mentions),
         )
         self._slow_down(speaker)
-        return self._put(session, write)
+        return self._put(session, speaker, write)
 
     def delete(
         self, session: Session, speaker: Speaker, command: ChatDelete
@@ -125,7 +122,8 @@ class Chat:
         """Take a message back; as `send`."""
         self._check(session, speaker)
         self._slow_down(speaker)
-        return self._put(session, Delete(session.document_id, _sender(speaker), command.seq))
+        write = Delete(session.document_id, _sender(speaker), command.seq)
+        return self._put(session, speaker, write)
 
     async def since(self, session: Session, revision: int, limit: int) -> Page:
         """What changed after a revision, oldest first."""
@@ -150,30 +148,14 @@ class Chat:
             raise Overloaded("Too much of the chat waits to be saved; try again.")
 
     def _slow_down(self, speaker: Speaker) -> None:
-        rate = self._limits.chat_messages_per_second
-        if not rate:
-            return
-        now = time.monotonic()
-        bucket = self._buckets.get(speaker.key)
-        if bucket is None:
-            if len(self._buckets) >= BUCKETS:
-                self._forget_quiet(now)
-            bucket = self._buckets[speaker.key] = TokenBucket(rate, rate * BURST)
-        wait = bucket.take(now)
-        if wait:
-            raise TooFast(f"At most {rate} messages a second; wait a little.", wait)
-
-    def _forget_quiet(self, now: float) -> None:
-        quiet = [key for key, bucket in self._buckets.items() if bucket.is_full(now)]
-        for key in quiet or list(self._buckets)[: BUCKETS // 2]:
-            del self._buckets[key]
+        self._rates.take(speaker.key, time.monotonic())
 
     def _put(
-        self, session: Session, write: Write, said: set[int] | None = None
+        self, session: Session, speaker: Speaker, write: Write
     ) -> "asyncio.Future[ChatMessage]":
         done: asyncio.Future[ChatMessage] = asyncio.get_running_loop().create_future()
         size = 0 if isinstance(write, Delete) else len(write.body) + sum(map(len, write.mentions))
-        self._queue.append(_Waiting(session, write, size, said, done))
+        self._queue.append(_Waiting(session, speaker, write, size, done))
         self._characters += size
         session.chat_waiting += 1
         telemetry.chat_waiting.inc()
@@ -279,17 +261,23 @@ class Chat:
         self._characters -= waiting.size
         telemetry.chat_waiting.dec()
         if isinstance(result, Written) and (result.fresh or self._in_doubt):
-            self._events.chat(waiting.session.name, result.message)
+            self._events.chat(waiting.session.details, result.message)
         if isinstance(result, Written) and result.fresh:
             telemetry.chat_messages.inc()
-            if waiting.said is not None:
-                waiting.said.add(result.message.seq)
+            if isinstance(waiting.write, Send):
+                self._note_new(waiting, result.message)
         if waiting.done.cancelled():
             return
         if isinstance(result, LyceumError):
             waiting.done.set_exception(result)
         else:
             waiting.done.set_result(result.message)
+
+    def _note_new(self, waiting: _Waiting, message: ChatMessage) -> None:
+        """A message is there that was not: one found there is nobody's, as ids are no secret."""
+        if waiting.speaker.identity.user is None:
+            waiting.speaker.said.add(message.seq)
+        self._events.said(waiting.session.details, waiting.speaker)
 
 
 def _sender(speaker: Speaker, name: str = "") -> Sender:

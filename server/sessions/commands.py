@@ -30,9 +30,11 @@ from server.protocol.messages import (
     ChatSend,
     Code,
     Refused,
+    RunReport,
 )
 from server.sessions.chat import Chat, Speaker
 from server.sessions.participant import Participant
+from server.sessions.runs import Runs
 from server.sessions.session import Session
 
 log = structlog.get_logger()
@@ -54,8 +56,9 @@ Said = ChatSend | ChatEdit | ChatDelete
 class Commands:
     """Carries out the commands of participants."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Chat, runs: Runs) -> None:
         self._chat = chat
+        self._runs = runs
         self._reading: dict[UUID, asyncio.Task[None]] = {}  # one at a time for each participant
 
     def received(self, session: Session, participant: Participant, payload: str) -> None:
@@ -71,6 +74,9 @@ class Commands:
                     self._say(session, participant, command)
                 case ChatRead() | ChatHistory():
                     self._read(session, participant, command)
+                case RunReport():
+                    key = rate_key(participant)
+                    self._runs.report(session.details, participant, key, command)
         except LyceumError as error:
             named = getattr(command, "client_message_id", "")
             refuse(participant, _tag(command), error, named)
@@ -128,8 +134,18 @@ class Commands:
 
 def speaker_of(participant: Participant) -> Speaker:
     """A participant as somebody who says something."""
-    key = participant.identity.user or participant.id
-    return Speaker(participant.identity, participant.role, key, participant.said)
+    return Speaker(
+        participant.id,
+        participant.identity,
+        participant.role,
+        rate_key(participant),
+        participant.said,
+    )
+
+
+def rate_key(participant: Participant) -> object:
+    """Whom what a participant does is counted to: a user, in all places, or a guest in this one."""
+    return participant.identity.user or participant.id
 
 
 def refuse(

@@ -29,10 +29,11 @@ CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if
 
 
 class Received(NamedTuple):
-    """An update and who sent it."""
+    """An update and who sent it. repeats: it names deletions again that are done already."""
 
     author: Hashable
     update: bytes
+    repeats: bool = False
 
 
 class Integrated(NamedTuple):
@@ -100,9 +101,14 @@ class Document:
             document.damaged = True
         return document
 
-    def receive(self, update: bytes, author: Hashable) -> None:
+    def receive(self, update: bytes, author: Hashable, repeats: bool = False) -> None:
         """Queue an update for the next `integrate`; raises ProtocolError if it is none."""
-        self._received.append(Received(author, _decoded(update)))
+        self._received.append(Received(author, _decoded(update), repeats))
+
+    @property
+    def received(self) -> Sequence[Received]:
+        """What the next `integrate` will apply."""
+        return self._received
 
     @property
     def dirty(self) -> bool:
@@ -124,7 +130,7 @@ class Document:
             update = _decoded(merged([entry.update for entry in received]))
             self._apply(update)
         except BaseException as error:
-            _reraise_unless_pycrdt(error)
+            reraise_unless_pycrdt(error)
             self._restore()
             received, refused = self._integrate_each(received)
             update = merged([entry.update for entry in received])
@@ -166,7 +172,7 @@ class Document:
         try:
             self._apply(update)
         except BaseException as error:
-            _reraise_unless_pycrdt(error)
+            reraise_unless_pycrdt(error)
             self._restore()
             return error
         return None
@@ -203,7 +209,7 @@ class Document:
             self._doc = Doc()
             self._doc.apply_update(self._checkpoint)
         except BaseException as error:
-            _reraise_unless_pycrdt(error)
+            reraise_unless_pycrdt(error)
             raise DocumentDamaged(f"A bad update broke the document: {error}") from None
 
     @property
@@ -229,13 +235,17 @@ class Document:
         try:
             update = self._doc.get_update(state_vector)
         except BaseException as error:
-            _reraise_unless_pycrdt(error)
+            reraise_unless_pycrdt(error)
             raise ProtocolError(f"this is no state vector: {error}") from None
         return update if not self._waits_any else merge_updates(update, self._waiting)
 
     def encode(self) -> bytes:
         """The whole document as one update."""
         return self.diff(b"\x00")
+
+    def deletions(self) -> bytes:
+        """All that was deleted, as an update that inserts nothing."""
+        return self._doc.get_update(self._state)
 
     def contains(self, update: bytes) -> bool:
         """Whether an update has nothing new; raises ProtocolError if it is none.
@@ -249,7 +259,7 @@ class Document:
             return False
         if rest in self._known_rests:
             return True
-        done = read_delete_set(self._doc.get_update(self._state))
+        done = read_delete_set(self.deletions())
         contained = deletes_within(read_delete_set(rest), done)
         if contained and len(rest) > KNOWN_REST:
             self._know(rest)
@@ -283,7 +293,7 @@ def _decoded(update: bytes) -> bytes:
         clean = merge_updates(update)
         get_state(clean)
     except BaseException as error:
-        _reraise_unless_pycrdt(error)
+        reraise_unless_pycrdt(error)
         raise ProtocolError(f"this is no update: {error}") from None
     return clean
 
@@ -306,7 +316,7 @@ def _is_unknown(rest: bytes, state: bytes) -> bool:
     return not deletes_known(read_delete_set(rest), read_state_vector(state))
 
 
-def _reraise_unless_pycrdt(error: BaseException) -> None:
+def reraise_unless_pycrdt(error: BaseException) -> None:
     """pycrdt raises ValueError, RuntimeError and, when it panics, a BaseException of its own."""
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error

@@ -1,7 +1,10 @@
 """Sends one message to many participants: encoded once a dialect, written once a socket."""
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable
 
+from server.sessions.pacer import Pacer
 from server.sessions.participant import Dialect, Participant, framed
 
 
@@ -17,3 +20,11 @@ def send_to_all(participants: Iterable[Participant], encode: Callable[[Dialect],
         participant.socket.write(frame)
         count += 1
     return count
+
+
+def call_paced(
+    loop: asyncio.AbstractEventLoop, pacer: Pacer, tick: Callable[[], None]
+) -> asyncio.Handle:
+    """Have a tick called as soon as its pacer lets it run."""
+    pause = pacer.pause(time.perf_counter())
+    return loop.call_later(pause, tick) if pause else loop.call_soon(tick)

@@ -100,12 +100,12 @@ def framed(message: bytes) -> bytes:
 class Participant:
     """One client in one session.
 
-    role: what it is there; the session says. closed: why nobody may write there, stopped: why this
-    participant may not; empty while they may. behind: while its socket is full, the state vector
-    of the first update that it was not sent; one diff makes good for all of them later.
-    presence_behind: the same for presence. notices_missed: it was not sent all notices. left: it
-    is told nothing more; another participant may have its address by now. said: seqs of its chat
-    messages, if it is a guest.
+    role: what it is there; the session says. joined_at: since when it is there, as Unix time.
+    closed: why nobody may write there, stopped: why this participant may not; empty while they may.
+    behind: while its socket is full, the state vector of the first update that it was not sent; one
+    diff makes good for all of them later. presence_behind: the same for presence. notices_missed:
+    it was not sent all notices. left: it is told nothing more; another participant may have its
+    address by now. said: seqs of its chat messages, if it is a guest.
     """
 
     __slots__ = (
@@ -118,6 +118,7 @@ class Participant:
         "dialect",
         "id",
         "identity",
+        "joined_at",
         "left",
         "notices_missed",
         "presence_behind",
@@ -133,6 +134,7 @@ class Participant:
         self.dialect = dialect
         self.identity = identity
         self.role = Role.VIEWER
+        self.joined_at = 0.0
         self.closed = ""
         self.stopped = ""
         self.said: set[int] = set()

@@ -220,7 +220,7 @@ class Registry:
         self._behind.discard(session)
         self._compact_at(session, COMPACT_WHEN_LEFT)
         if session.announced:
-            self._events.closed(session.name)
+            self._events.closed(session.details)
         log.debug("session let go", session=session.name)
 
     def _compact_at(self, session: Session, rows: int) -> None:

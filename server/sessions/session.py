@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -23,7 +23,6 @@ from server.errors import (
     DocumentFull,
     Forbidden,
     LyceumError,
-    MessageTooBig,
     Overloaded,
     ProtocolError,
     RoleChanged,
@@ -35,12 +34,13 @@ from server.protocol import messages, yjs
 from server.protocol.messages import Notice, SessionState
 from server.protocol.update import EMPTY, has_structs
 from server.protocol.yjs import SyncType
-from server.sessions.awareness import AwarenessStates
+from server.sessions.counting import Edits, count_edits, without
 from server.sessions.document import Document, Integrated
 from server.sessions.events import UNHEARD, Events
-from server.sessions.fanout import send_to_all
-from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
+from server.sessions.fanout import call_paced, send_to_all
+from server.sessions.pacer import Pacer
 from server.sessions.participant import Author, Participant, framed
+from server.sessions.presence import Presence
 from server.sessions.saver import Saver
 
 log = structlog.get_logger()
@@ -79,18 +79,16 @@ class Session:
         self.broken = False
         self.announced = False
         self.idle_since = time.monotonic()
-        self.awareness = AwarenessStates()
         self._saver = saver
         self._limits = limits
         self._missed = missed
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._participants: dict[Participant, None] = {}
+        self._presence = Presence(self._participants, limits.awareness_bytes)
         self._owed: Counter[Author] = Counter()
         self._pacer = Pacer()
-        self._presence_pacer = Pacer(PRESENCE_SHARE, PRESENCE_LONGEST)
         self._scheduled: asyncio.Handle | None = None
-        self._presence_scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
         self._edits = 0
@@ -134,11 +132,13 @@ class Session:
         if capacity is not None and len(self._participants) >= capacity:
             raise SessionFull(f"The session is full: at most {capacity} may be here at once.")
         self._participants[participant] = None
-        self.awareness.join(participant, time.monotonic())
+        participant.joined_at = time.time()
+        self._presence.join(participant, time.monotonic())
         telemetry.participants.inc()
         if not self.announced:
             self.announced = True
-            self._events.opened(self.name, participant)
+            self._events.opened(self.details, participant)
+        self._events.joined(self.details, participant)
 
     def _admit(self, participant: Participant, identity: Identity) -> None:
         role = self.details.role_of(identity)
@@ -212,7 +212,7 @@ class Session:
         """Tell a newcomer who is here and, if its dialect wants that, what the server has."""
         if step1:
             self._send_step1(participant)
-        self._send_presence(participant, self.awareness.greeting())
+        self._presence.greet(participant)
 
     def leave(self, participant: Participant) -> None:
         """Let a participant go, with all it announced."""
@@ -222,8 +222,8 @@ class Session:
         participant.left = True
         telemetry.participants.dec()
         self.idle_since = time.monotonic()
-        self.awareness.leave(participant, self.idle_since)
-        self._schedule_presence()
+        self._presence.leave(participant, self.idle_since)
+        self._events.left(self.details, participant)
 
     def handle(self, participant: Participant, message: yjs.Message) -> None:
         """Take in a participant's message; raises LyceumError if that costs it its socket."""
@@ -231,7 +231,7 @@ class Session:
             case yjs.SyncUpdate(update):
                 self._handle_update(participant, update)
             case yjs.Awareness(entries):
-                self._handle_awareness(participant, entries)
+                self._presence.receive(participant, entries)
             case yjs.SyncStep1(state_vector, wants_step1):
                 self._answer(participant, state_vector)
                 if wants_step1:
@@ -239,7 +239,7 @@ class Session:
             case yjs.SyncStep2(update):
                 self._handle_step2(participant, update)
             case yjs.QueryAwareness():
-                self._send_presence(participant, self.awareness.everybody())
+                self._presence.answer(participant)
 
     def _answer(self, participant: Participant, state_vector: bytes) -> None:
         """Send what a participant lacks; encoded once for all that come back with the same."""
@@ -255,7 +255,9 @@ class Session:
             self._answers[key] = frame
         participant.socket.write(frame)
 
-    def _handle_update(self, participant: Participant, update: bytes) -> None:
+    def _handle_update(
+        self, participant: Participant, update: bytes, repeats: bool = False
+    ) -> None:
         telemetry.updates_received.inc()
         if not participant.may_write:
             telemetry.refused.labels("read only").inc()
@@ -267,7 +269,7 @@ class Session:
             telemetry.refused.labels("document full").inc()
             self._stop(participant)
             return
-        self.document.receive(update, participant)
+        self.document.receive(update, participant, repeats)
         if not self._owed:
             self._received_at = time.perf_counter()
         self._owed[participant] += 1
@@ -291,7 +293,7 @@ class Session:
             return
         if not self.has_room(update):
             raise DocumentFull
-        self.document.receive(update, author)
+        self.document.receive(update, author, repeats=True)
         self._received_at = time.perf_counter()
         self._owed[author] += 1
         self.tick()
@@ -315,40 +317,17 @@ class Session:
         """What a client has that the server lacks; most often nothing, so it costs no row."""
         self.tick()
         if not self.document.contains(update):
-            self._handle_update(participant, update)
+            self._handle_update(participant, update, repeats=True)
         else:
             self._saver.acknowledge_when_saved(self, participant)
-
-    def _handle_awareness(
-        self, participant: Participant, entries: tuple[yjs.AwarenessEntry, ...]
-    ) -> None:
-        telemetry.awareness_received.inc()
-        bound = self._limits.awareness_bytes
-        for entry in entries:
-            if bound and len(entry.state or "") > bound:
-                raise MessageTooBig(f"A presence state has more than {bound} bytes.")
-        self.awareness.receive(participant, entries, time.monotonic())
-        self._schedule_presence()
 
     def _send_step1(self, participant: Participant) -> None:
         state_vector = self.document.state_vector
         participant.send(participant.dialect.sync(SyncType.STEP1, state_vector))
 
-    def _send_presence(self, participant: Participant, entries: list[yjs.AwarenessEntry]) -> None:
-        if entries:
-            participant.send(participant.dialect.awareness(yjs.awareness(entries)))
-
     def _schedule(self) -> None:
         if self._scheduled is None and self.document.dirty:
-            self._scheduled = self._call_after(self._pacer, self.tick)
-
-    def _schedule_presence(self) -> None:
-        if self._presence_scheduled is None and self.awareness.dirty:
-            self._presence_scheduled = self._call_after(self._presence_pacer, self._tick_presence)
-
-    def _call_after(self, pacer: Pacer, tick: Callable[[], None]) -> asyncio.Handle:
-        pause = pacer.pause(time.perf_counter())
-        return self._loop.call_later(pause, tick) if pause else self._loop.call_soon(tick)
+            self._scheduled = call_paced(self._loop, self._pacer, self.tick)
 
     def tick(self) -> None:
         """Integrate, send and hand to the saver all that was received."""
@@ -359,10 +338,11 @@ class Session:
             return
         started = time.perf_counter()
         try:
+            edits = count_edits(self.document)
             integrated = self.document.integrate()
             if integrated is not None:
                 self._note_change()
-                self._spread(integrated)
+                self._spread(integrated, without(edits, integrated.refused))
         except DocumentDamaged as error:
             self.failed(error)
         except Exception:
@@ -377,13 +357,7 @@ class Session:
         self._edits += 1
         self._answers.clear()
 
-    def _tick_presence(self) -> None:
-        self._presence_scheduled = None
-        started = time.perf_counter()
-        self._spread_presence()
-        self._presence_pacer.ran(started, time.perf_counter())
-
-    def _spread(self, integrated: Integrated) -> None:
+    def _spread(self, integrated: Integrated, edits: Mapping[Author, Edits]) -> None:
         owed, self._owed = self._owed, Counter()
         for received in integrated.refused:
             author = received.author
@@ -395,7 +369,7 @@ class Session:
             self.bytes += len(integrated.update)
             self._saver.save(self, integrated.update, owed)
             self._deliver(integrated)
-            self._events.changed(self.name, owed)
+            self._events.changed(self.details, edits)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
         else:
             for waiting in owed.elements():
@@ -418,17 +392,6 @@ class Session:
         count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
         telemetry.updates_delivered.inc(count)
 
-    def _spread_presence(self) -> None:
-        body = yjs.awareness(self.awareness.changes())
-        able = []
-        for participant in self._participants:
-            if participant.socket.writable:
-                able.append(participant)
-            else:
-                participant.presence_behind = True
-        count = send_to_all(able, lambda dialect: dialect.awareness(body))
-        telemetry.awareness_delivered.inc(count)
-
     def drained(self, participant: Participant) -> None:
         """A participant's socket takes more again: make good for what it was not sent."""
         if participant.behind is not None:
@@ -436,9 +399,7 @@ class Session:
             diff = self.document.diff(participant.behind)
             participant.behind = None
             participant.send(participant.dialect.sync(SyncType.UPDATE, diff))
-        if participant.presence_behind:
-            participant.presence_behind = False
-            self._send_presence(participant, self.awareness.everything())
+        self._presence.make_good(participant)
         participant.drained()
         if participant.notices_missed:
             participant.notices_missed = False
@@ -452,9 +413,8 @@ class Session:
         unix_time = time.time()
         if self.details.closed_at(unix_time) != self._closed:
             self._apply_rights(unix_time)
-        self.awareness.expire(now)
+        self._presence.expire(now)
         self._answers.clear()
-        self._schedule_presence()
 
     def committed(self, seq: Seq | None) -> None:
         """The saver's word that everything handed to it first is saved, as row `seq`."""

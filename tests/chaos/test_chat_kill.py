@@ -69,6 +69,7 @@ async def test_a_commit_whose_answer_is_lost(
     victim: Victim, driver: Driver, database_url: str, proxy: Proxy
 ) -> None:
     """The server does not know whether it was saved, sends it again, and it is there once."""
+    victim.settings["LYCEUM_ACTIVITY_SECONDS"] = "3600"
     await victim.start()
     ann, bob = [Chatter(await open_client(driver, "hp4", victim.ws, "chat")) for _ in range(2)]
     await ann.say("0", "before")

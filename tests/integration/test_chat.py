@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from server.config import Limits
+from server.domain import rates
 from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import Closed, Forbidden, NotFound, Overloaded, TooFast
@@ -23,8 +25,10 @@ from server.sessions import chat as chat_module
 from server.sessions import participant as participant_module
 from server.sessions.chat import Chat, Speaker
 from server.sessions.commands import Commands
+from server.sessions.events import UNHEARD
 from server.sessions.participant import Participant
 from server.sessions.registry import Registry
+from server.sessions.runs import Runs
 from server.sessions.saver import Saver
 from server.sessions.session import Session
 from tests.support.waiting import eventually
@@ -92,7 +96,7 @@ class Server(NamedTuple):
 
 def speaker(identity: Identity = ANN, role: Role = Role.EDITOR) -> Speaker:
     """Somebody without a socket."""
-    return Speaker(identity, role, identity.user, set())
+    return Speaker(uuid4(), identity, role, identity.user, set())
 
 
 @pytest_asyncio.fixture
@@ -102,7 +106,9 @@ async def server(database: Database) -> AsyncIterator[Server]:
     limits = Limits(chat_messages_per_second=0)
     registry = Registry(database, saver, limits, linger=0, history=86_400)
     chat = Chat(database, limits)
-    yield Server(database, registry, chat, Commands(chat), await registry.visit(LESSON))
+    yield Server(
+        database, registry, chat, Commands(chat, Runs(0, UNHEARD)), await registry.visit(LESSON)
+    )
 
 
 @pytest_asyncio.fixture
@@ -335,7 +341,7 @@ async def test_rates_are_remembered_for_so_many_people_only(
     database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is at its bound stays there while others come and go, up to a number of people."""
-    monkeypatch.setattr(chat_module, "BUCKETS", 10)
+    monkeypatch.setattr(rates, "MOST_PEOPLE", 10)
     chat = Chat(database, Limits(chat_messages_per_second=1))
     for _ in range(5):
         chat.send(server.session, speaker(), ChatSend("1", "hello"))
@@ -344,7 +350,7 @@ async def test_rates_are_remembered_for_so_many_people_only(
     assert 0 < error.value.retry_after <= 1
     for number in range(50):
         chat.delete(server.session, speaker(Identity(None, f"{number}", None)), ChatDelete(1))
-        assert len(chat._buckets) <= 10
+        assert len(chat._rates) <= 10
 
 
 async def test_numbers_that_none_can_be(server: Server) -> None:

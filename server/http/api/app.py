@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.domain.origins import OriginPolicy
 from server.http.api import (
+    activity,
     chat,
     document,
     document_edits,
@@ -41,7 +42,7 @@ Show a token as `Authorization: Bearer …`; without one you are a guest. Sessio
 paths percent-encoded, slashes too. Whatever is no success is a problem (RFC 9457).
 """
 MODULES = (
-    *(sessions, participants, document, document_edits, exchange, chat),
+    *(sessions, participants, document, document_edits, exchange, chat, activity),
     *(webhooks, revocations, problems),
 )
 TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
@@ -49,6 +50,7 @@ TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
     "Participants": ("Who was there, and what each may do.", participants.HANDLERS),
     "Document": ("What is written, read and edited.", [*document.HANDLERS, *exchange.HANDLERS]),
     "Chat": ("What is said beside it.", chat.HANDLERS),
+    "Activity": ("Who did how much, and when.", activity.HANDLERS),
     "Webhooks": ("What other servers are told.", webhooks.HANDLERS),
     "Revocations": ("Which tokens count no more.", revocations.HANDLERS),
 }

@@ -8,10 +8,11 @@ from litestar.params import Parameter
 from msgspec import Meta, Struct, field
 
 from server.domain.chat import MAX_ID, MAX_MENTIONS, MAX_USER
+from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import BadRequest
 from server.http.api.problems import problems
-from server.http.api.services import Caller, Services, until_saved
+from server.http.api.services import Caller, Services, rate_key, until_saved
 from server.ids import SessionName
 from server.persistence import chat as stored
 from server.protocol.messages import ChatDelete, ChatEdit, ChatMessage, ChatSend
@@ -70,6 +71,10 @@ class ChatPage(Struct, frozen=True):
     more: bool
 
 
+def _speaker(identity: Identity, role: Role) -> Speaker:
+    return Speaker(uuid4(), identity, role, rate_key(identity), set())
+
+
 @get("/sessions/{name:str}/chat", summary="Read the chat", responses=problems())
 async def read_chat(
     services: Services,
@@ -102,7 +107,7 @@ async def say(
 ) -> ChatMessage:
     """Answered once the message is saved; everybody present is told. Takes a commenter."""
     session, identity, role = await caller.session(session_name, Role.COMMENTER)
-    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    speaker = _speaker(identity, role)
     mentions = tuple(data.mentions)
     command = ChatSend(data.client_message_id, data.body, data.reply_to, mentions, data.name)
     return await until_saved(services.chat.send(session, speaker, command))
@@ -118,7 +123,7 @@ async def edit_message(
 ) -> ChatMessage:
     """One's own; a teacher may edit anybody's."""
     session, identity, role = await caller.session(session_name, Role.COMMENTER)
-    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    speaker = _speaker(identity, role)
     return await until_saved(
         services.chat.edit(session, speaker, ChatEdit(seq, data.body, tuple(data.mentions)))
     )
@@ -134,7 +139,7 @@ async def delete_message(
 ) -> None:
     """One's own; a teacher may delete anybody's. The body is gone for good, its place stays."""
     session, identity, role = await caller.session(session_name, Role.COMMENTER)
-    speaker = Speaker(identity, role, identity.user or "guests over REST", set())
+    speaker = _speaker(identity, role)
     await until_saved(services.chat.delete(session, speaker, ChatDelete(seq)))
 
 

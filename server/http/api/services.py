@@ -19,8 +19,10 @@ from server.persistence import collaboration
 from server.persistence.database import Database
 from server.sessions.access import Access
 from server.sessions.chat import Chat
+from server.sessions.events import Events
 from server.sessions.registry import Registry, check_name
 from server.sessions.revoked import Revoked
+from server.sessions.runs import Runs
 from server.sessions.session import Session
 from server.webhooks.management import Webhooks
 
@@ -39,6 +41,8 @@ class Services:
     chat: Chat
     webhooks: Webhooks
     revoked: Revoked
+    runs: Runs
+    events: Events
     limits: Limits
 
 
@@ -90,6 +94,11 @@ def _role(details: Details, identity: Identity, least: Role) -> Role:
     if role < least:
         raise Forbidden(f"That takes a {least.label}; here you are a {role.label}.")
     return role
+
+
+def rate_key(identity: Identity) -> object:
+    """Whom a request is counted to; guests over REST are one, as nothing tells them apart."""
+    return identity.user or "guests over REST"
 
 
 async def until_saved(saving: "asyncio.Future[T]") -> T:

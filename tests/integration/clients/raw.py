@@ -92,14 +92,14 @@ class RawClient:
 
 @asynccontextmanager
 async def raw_client(
-    server: LyceumServer, session: str, hocuspocus: bool = False
+    server: LyceumServer, session: str, hocuspocus: bool = False, token: str = ""
 ) -> AsyncIterator[RawClient]:
     """A bare client of a session, let in and with the document read."""
-    path = "/hocuspocus" if hocuspocus else f"/yjs/{quote(session, safe='')}"
+    path = "/hocuspocus" if hocuspocus else f"/yjs/{quote(session, safe='')}?token={token}"
     async with connect(server.ws + path, max_size=None, compression=None) as socket:
         client = RawClient(socket, session if hocuspocus else None)
         if hocuspocus:
-            await socket.send(auth(session))
+            await socket.send(auth(session, token))
         await client.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
         await client.update()
         yield client

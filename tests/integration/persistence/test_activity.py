@@ -237,16 +237,21 @@ async def test_by_interval(connection: Connection) -> None:
         row(29, "run", data='{"outcome": "failed"}'),
         row(30, "join"),
         row(5, "join", session_id=DocumentId(2)),
+        row(31, "join", user_id="bob"),
+        row(31, "leave", user_id=None),
     )
     intervals = await activity.by_interval(connection, LESSON, start, end, 10)
     assert [tuple(interval) for interval in intervals] == [
-        (start, 2, 0, 3, 31, 5, 0, 0, 0, 0),
-        (start + timedelta(seconds=10), 0, 1, 5, 0, 7, 0, 0, 0, 0),
-        (start + timedelta(seconds=20), 0, 0, 0, 0, 0, 1, 2, 1, 1),
+        (start, 2, 0, 3, 31, 5, 0, 0, 0, 0, 0),
+        (start + timedelta(seconds=10), 0, 1, 5, 0, 7, 0, 0, 0, 0, 0),
+        (start + timedelta(seconds=20), 0, 0, 0, 0, 0, 1, 2, 1, 1, 1),
     ]
     (whole,) = await activity.by_interval(connection, LESSON, start, end, 3600)
     assert (whole.joins, whole.updates, whole.runs_passed) == (2, 8, 2)
     assert await activity.by_interval(connection, LESSON, start, start, 10) == []
+    late = start + timedelta(seconds=60)
+    (bob,) = await activity.by_interval(connection, LESSON, start, late, 60, "bob")
+    assert (bob.joins, bob.leaves, bob.updates) == (1, 0, 0)
 
 
 async def test_summary(connection: Connection) -> None:
@@ -271,6 +276,7 @@ async def test_summary(connection: Connection) -> None:
         row(GUEST, None, "edit", **counted | {"updates": 9}),
         row(GUEST, None, "chat"),
         row(uuid4(), "eve", "run", data='{"outcome": "error"}'),
+        row(uuid4(), "never came", "role", data='{"role": "viewer", "by": "ann"}'),
         seen=[Seen(session, "ann", "Ann", start, later)],
     )
     end = later + timedelta(seconds=1)

@@ -132,7 +132,7 @@ ARGUMENTS = {
         "array[now(), now()]",
         "array[now(), now()]",
     ],
-    activity.BY_INTERVAL: ["7", "now()", "now() + interval '1 hour'", "60"],
+    activity.BY_INTERVAL: ["7", "now()", "now() + interval '1 hour'", "60", "null"],
     activity.SUMMARY: ["7", "now()", "now() + interval '1 hour'", "100"],
 }
 
@@ -177,7 +177,7 @@ async def test_reading_touches_one_partition(full: Connection) -> None:
 @pytest.mark.parametrize("statement", [activity.BY_INTERVAL, activity.SUMMARY])
 async def test_activity_is_read_from_its_months_only(full: Connection, statement: str) -> None:
     """By the index on session and time, and no partition of another month is touched."""
-    arguments = ["7", "now()", "now() + interval '1 minute'", "100"]
+    arguments = ["7", "now()", "now() + interval '1 minute'", "100", "null"]
     for number, argument in enumerate(arguments, 1):
         statement = statement.replace(f"${number}", argument)
     plan = await full.fetchval(f"explain (analyze, format json) {statement}")

@@ -1,0 +1,93 @@
+"""A session's presence on its way to the participants: gathered for a while, then told to all."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+from server import telemetry
+from server.errors import MessageTooBig
+from server.protocol import yjs
+from server.sessions.awareness import AwarenessStates
+from server.sessions.fanout import call_paced, send_to_all
+from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
+from server.sessions.participant import Participant
+
+
+class Presence:
+    """Who is here, and what they say of themselves.
+
+    participants: those of the session, as they are at any time. state_bytes: bound of one
+    participant's state; 0 lifts it.
+    """
+
+    def __init__(self, participants: Iterable[Participant], state_bytes: int) -> None:
+        self._participants = participants
+        self._state_bytes = state_bytes
+        self._states = AwarenessStates()
+        self._pacer = Pacer(PRESENCE_SHARE, PRESENCE_LONGEST)
+        self._loop = asyncio.get_running_loop()
+        self._scheduled: asyncio.Handle | None = None
+
+    def join(self, participant: Participant, now: float) -> None:
+        """Somebody may say that it is here."""
+        self._states.join(participant, now)
+
+    def leave(self, participant: Participant, now: float) -> None:
+        """Somebody is gone, with all it announced."""
+        self._states.leave(participant, now)
+        self._schedule()
+
+    def receive(self, participant: Participant, entries: tuple[yjs.AwarenessEntry, ...]) -> None:
+        """Take in what somebody says of itself; raises MessageTooBig."""
+        telemetry.awareness_received.inc()
+        bound = self._state_bytes
+        for entry in entries:
+            if bound and len(entry.state or "") > bound:
+                raise MessageTooBig(f"A presence state has more than {bound} bytes.")
+        self._states.receive(participant, entries, time.monotonic())
+        self._schedule()
+
+    def expire(self, now: float) -> None:
+        """Let those go who did not renew what they said."""
+        self._states.expire(now)
+        self._schedule()
+
+    def greet(self, participant: Participant) -> None:
+        """Tell a newcomer who is here."""
+        _send(participant, self._states.greeting())
+
+    def answer(self, participant: Participant) -> None:
+        """Tell somebody who asks."""
+        _send(participant, self._states.everybody())
+
+    def make_good(self, participant: Participant) -> None:
+        """Tell somebody whose socket was full what it was not told."""
+        if participant.presence_behind:
+            participant.presence_behind = False
+            _send(participant, self._states.everything())
+
+    def _schedule(self) -> None:
+        if self._scheduled is None and self._states.dirty:
+            self._scheduled = call_paced(self._loop, self._pacer, self._tick)
+
+    def _tick(self) -> None:
+        self._scheduled = None
+        started = time.perf_counter()
+        self._spread()
+        self._pacer.ran(started, time.perf_counter())
+
+    def _spread(self) -> None:
+        body = yjs.awareness(self._states.changes())
+        able = []
+        for participant in self._participants:
+            if participant.socket.writable:
+                able.append(participant)
+            else:
+                participant.presence_behind = True
+        count = send_to_all(able, lambda dialect: dialect.awareness(body))
+        telemetry.awareness_delivered.inc(count)
+
+
+def _send(participant: Participant, entries: list[yjs.AwarenessEntry]) -> None:
+    if entries:
+        participant.send(participant.dialect.awareness(yjs.awareness(entries)))

@@ -32,8 +32,11 @@ class Edits(NamedTuple):
 
 def count_edits(document: Document) -> dict[Any, Edits]:
     """What those did whose updates wait to be integrated, by author; never raises."""
+    waiting = document.received
+    if len(waiting) == 1 and waiting[0].author is not None:  # mostly
+        return {waiting[0].author: _count(document, waiting)}
     by_author: dict[Hashable, list[Received]] = {}
-    for received in document.received:
+    for received in waiting:
         if received.author is not None:
             by_author.setdefault(received.author, []).append(received)
     return {author: _count(document, received) for author, received in by_author.items()}
@@ -61,11 +64,11 @@ def _count(document: Document, received: Sequence[Received]) -> Edits:
 
 
 def _measure(document: Document, received: Sequence[Received]) -> Measured:
-    update = merged([entry.update for entry in received])
+    first = received[0]
+    update = first.update if len(received) == 1 else merged([entry.update for entry in received])
     new = get_update(update, document.state_vector)
     measured = measure(new, MOST_PARTS)
-    repeats = len(new) != len(update) or any(entry.repeats for entry in received)
-    if repeats and measured.deleted:
+    if measured.deleted and (len(new) != len(update) or any(entry.repeats for entry in received)):
         return measure(new, MOST_PARTS, _deleted_before(document))
     return measured
 

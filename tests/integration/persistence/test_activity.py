@@ -1,7 +1,9 @@
 """Activity is written once whatever fails, and read by interval and by participant."""
 
 import asyncio
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -18,6 +20,7 @@ from tests.support.journal import Writer, wait_blocked
 from tests.support.proxy import Proxy
 
 LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DOCS = Path(__file__).parents[3] / "docs/activity.md"
 LESSON = DocumentId(1)
 ANN, BOB, GUEST = uuid4(), uuid4(), uuid4()
 
@@ -289,3 +292,18 @@ async def test_summary(connection: Connection) -> None:
         ("eve", 0, 1),
     ]
     assert await activity.summary(connection, session, start, end, limit=2) == [guest, ann]
+
+
+QUESTIONS = re.findall(r"```sql\n(.*?)```", DOCS.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(QUESTIONS)))
+async def test_documented_questions_have_answers(connection: Connection, number: int) -> None:
+    """What docs/activity.md shows can be asked as it stands there."""
+    (session,) = await create_sessions(connection, "lesson")
+    writer = await ActivityWriter.register(connection)
+    edited = {"kind": "edit", "seconds": 1.0, "updates": 1, "inserted": 5, "deleted": 1}
+    ran = {"kind": "run", "data": '{"outcome": "failed"}'}
+    rows = [join()] + [join()._replace(**edited)] + [join()._replace(**ran) for _ in range(5)]
+    await writer.write(*(row._replace(session_id=session) for row in rows))
+    assert len(await connection.fetch(QUESTIONS[number])) == 1

@@ -10,6 +10,7 @@ from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText, get_
 from pycrdt import merge_updates as merge
 
 from server.errors import ProtocolError
+from server.protocol import structs
 from server.protocol.structs import Measured, measure, utf16_length
 from server.protocol.update import EMPTY, DeleteSet, read_delete_set, uncovered
 from tests.unit.protocol import wire
@@ -264,6 +265,47 @@ def measure_or_refuse(update: bytes, parts: int = 0) -> None:
         except ProtocolError:
             continue
         assert min(measured) >= 0
+
+
+def both_ways(update: bytes) -> tuple[Measured | None, Measured | None]:
+    """What the short way through an update and the long one say; None: nothing, or refused."""
+    short = structs._keystroke(update)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structs, "_keystroke", lambda _: None)
+        try:
+            return short, measure(update)
+        except ProtocolError:
+            return short, None
+
+
+@given(EDITS, st.integers(0, 2**32))
+def test_the_short_way_finds_what_the_long_one_does(edits: list[str | int], seed: int) -> None:
+    """For what is typed and erased, and for the same with a spoilt byte; it takes most of it."""
+    rng = random.Random(seed)
+    made, _ = history(edits)
+    for update in made:
+        short, long = both_ways(update)
+        assert short in (None, long)
+        spoilt = bytearray(update)
+        spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
+        short, long = both_ways(bytes(spoilt))
+        assert short in (None, long)
+    made, _ = history(["a", "b", 1])
+    assert [structs._keystroke(update) for update in made[1:]] == [(1, 0), (0, 1)]
+
+
+@given(
+    st.sampled_from([b"\x01\x01", b"\x00\x01"]),
+    st.lists(
+        st.sampled_from([b"\x01", b"\x84", b"\xc4", b"\x44", b"\xff", b"\x05", b"a", b"\x00"])
+    ),
+)
+def test_the_short_way_takes_nothing_that_the_long_one_refuses(
+    head: bytes, rest: list[bytes]
+) -> None:
+    """Bytes that look like an update and may be none."""
+    short, long = both_ways(head + b"".join(rest))
+    assert short in (None, long)
 
 
 @given(histories(), st.integers(0, 2**32))

@@ -17,7 +17,7 @@ from server.protocol.yjs import SyncType
 from server.sessions.access import make_token
 from tests.chaos.victims import Victim
 from tests.integration.clients.raw import RawClient, raw_client
-from tests.integration.webhooks.api import SECRET, Api
+from tests.support.api import SECRET, Api
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 

@@ -13,7 +13,7 @@ from server.domain.roles import Role
 from tests.clients.driver import Driver
 from tests.integration.clients.notices import notices
 from tests.integration.clients.raw import raw_client
-from tests.integration.webhooks.api import SECRET, Api
+from tests.support.api import SECRET, Api
 from tests.support.server import LyceumServer
 from tests.support.waiting import eventually
 
@@ -70,7 +70,7 @@ async def test_what_happens_in_a_session_is_shown(
 ) -> None:
     """Joins, leaves, characters, chat, runs and roles, of sockets and of requests."""
     path = await made(teacher, "shown")
-    bob = Api(server, {"*": Role.EDITOR}, "bob")
+    bob = Api(server, {"*": Role.EDITOR}, "bob", "Bob")
     client = await driver.join("hp4", server.ws, "shown", token=bob.token)
     await client.insert("hello 👋")
     await client.send_stateless(
@@ -242,7 +242,10 @@ async def test_participants_are_listed_with_their_times(
 ) -> None:
     """Users who are there at once, present and seen now; those who left when they were."""
     path = await made(teacher, "listed")
-    tokens = {user: Api(server, {"*": Role.EDITOR}, user).token for user in ("ann", "bob", "cy")}
+    tokens = {
+        user: Api(server, {"*": Role.EDITOR}, user, user.title()).token
+        for user in ("ann", "bob", "cy")
+    }
     clients = {
         user: await driver.join("hp4", server.ws, "listed", token=token)
         for user, token in tokens.items()
@@ -268,7 +271,7 @@ async def test_participants_are_listed_with_their_times(
     left = await eventually(bob)
     assert left["user"] == "bob"
     assert users[1]["first_seen_at"][:21] <= left["first_seen_at"][:21] < left["last_seen_at"]
-    mine = await Api(server, {"*": Role.EDITOR}, "bob")("GET", "/sessions")
+    mine = await Api(server, {"*": Role.EDITOR}, "bob", "Bob")("GET", "/sessions")
     assert "listed" in [session["name"] for session in mine.body["items"]]
     await driver_gone(clients["ann"], clients["cy"])
 

@@ -137,7 +137,7 @@ async def read_activity(
     summary="Activity by participant",
     responses=problems(),
 )
-async def read_participants(
+async def read_activity_of_participants(
     services: Services,
     caller: Caller,
     session_name: SessionName,
@@ -200,4 +200,4 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-HANDLERS = [read_activity, read_participants, report_run]
+HANDLERS = [read_activity, read_activity_of_participants, report_run]

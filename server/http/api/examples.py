@@ -36,6 +36,7 @@ BODIES: dict[str, Any] = {
         "mentions": ["bob"],
     },
     "edit_message": {"body": "Look at line 4"},
+    "report_run": {"outcome": "failed", "language": "solidity", "seconds": 1.5},
     "create_webhook": {
         "url": "https://lms.example/hooks/lyceum",
         "sessions": "lesson-*",

@@ -4,6 +4,7 @@ for them."""
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
+import msgspec
 from litestar import get, post
 from litestar.params import Parameter
 from msgspec import Meta, Struct
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct
 from server.domain.details import Details
 from server.domain.roles import Role
 from server.errors import BadRequest, Forbidden
+from server.http.api.examples import NO_CONTROLS
 from server.http.api.problems import problems
 from server.http.api.services import Caller, Services, rate_key
 from server.ids import SessionName
@@ -21,18 +23,25 @@ from server.sessions.visitor import Visitor
 
 MOST_INTERVALS = 5_000
 LAST_HOUR = timedelta(hours=1)
+Moment = Annotated[datetime, Meta(tz=True)]
 
 From = Annotated[
-    datetime | None,
+    str | None,
     Parameter(
         query="from",
-        description="Since when, with an offset; an hour before `to` unless it is given.",
+        schema_extra={"format": "date-time"},
+        description="Since when; an hour before `to` unless it is given.",
         required=False,
     ),
 ]
 To = Annotated[
-    datetime | None,
-    Parameter(query="to", description="Until before when; now unless it is given.", required=False),
+    str | None,
+    Parameter(
+        query="to",
+        schema_extra={"format": "date-time"},
+        description="Until before when; now unless it is given.",
+        required=False,
+    ),
 ]
 Seconds = Annotated[
     int, Parameter(ge=1, le=86_400, description="Length of one interval.", required=False)
@@ -40,7 +49,13 @@ Seconds = Annotated[
 Limit = Annotated[int, Parameter(ge=1, le=1_000, description="How many at most.", required=False)]
 User = Annotated[
     str | None,
-    Parameter(max_length=255, description="Only what this user did; a teacher may leave it out."),
+    Parameter(
+        min_length=1,
+        max_length=255,
+        pattern=NO_CONTROLS,
+        description="Only what this user did; a teacher may leave it out.",
+        required=False,
+    ),
 ]
 
 
@@ -182,11 +197,11 @@ async def _may_read(caller: Caller, name: SessionName, user: str | None) -> Deta
     return details
 
 
-def _span(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+def _span(start: str | None, end: str | None) -> tuple[datetime, datetime]:
     """The time that is asked about, in UTC; raises BadRequest."""
     try:
-        until = datetime.now(UTC) if end is None else _utc(end)
-        since = until - LAST_HOUR if start is None else _utc(start)
+        until = datetime.now(UTC) if end is None else _moment(end)
+        since = until - LAST_HOUR if start is None else _moment(start)
     except OverflowError:
         raise BadRequest("`from` or `to` is beyond the years 1 to 9999.") from None
     if since >= until:
@@ -194,10 +209,13 @@ def _span(start: datetime | None, end: datetime | None) -> tuple[datetime, datet
     return since, until
 
 
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise BadRequest("`from` and `to` need an offset, or a Z.")
-    return moment.astimezone(UTC)
+def _moment(text: str) -> datetime:
+    try:
+        return msgspec.convert(text, Moment).astimezone(UTC)
+    except msgspec.ValidationError:
+        raise BadRequest(
+            f"{text!r} is no moment as 2026-03-01T09:30:00Z; a + in a query is written %2B."
+        ) from None
 
 
 HANDLERS = [read_activity, read_activity_of_participants, report_run]

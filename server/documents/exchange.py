@@ -33,7 +33,7 @@ def export(encoded: bytes, format: Format, field: str | None) -> str:
     if root is not None:
         return text_of(root)
     fragment = fragment_in(tree, field)
-    found = [] if fragment is None else nodes(fragment)
+    found = [] if fragment is None else nodes(fragment, foreign=False)
     return markdown_of(basic(found)) if format == "markdown" else "\n".join(lines_of(found))
 
 
@@ -75,7 +75,7 @@ def put_markdown(
     target = field_for(tree, field)
     fragment = tree.roots.get(target)
     parsed = parse(markdown)
-    there = [] if fragment is None else nodes(fragment)
+    there = [] if fragment is None else nodes(fragment, foreign=False)
     if (naming or naming_of(there, target)) == "tiptap":
         parsed = tiptap(parsed)
     wanted = checked(msgspec.convert(parsed, list[Node]))

@@ -23,9 +23,9 @@ TIPTAP_NODES = {basic: tiptap for tiptap, basic in NODES.items()}
 TIPTAP_MARKS = {basic: tiptap for tiptap, basic in MARKS.items()}
 
 
-def basic(nodes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Nodes under the basic schema's names, whichever they had; what is no node is left out."""
-    return [_basic(node) for node in nodes if isinstance(node, dict) and "type" in node]
+def basic(nodes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Nodes under the basic schema's names, whichever they had."""
+    return [_basic(node) for node in nodes]
 
 
 def _basic(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,14 +61,12 @@ def _tiptap(node: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def naming_of(nodes: Sequence[Any], field: str) -> Naming:
+def naming_of(nodes: Sequence[Mapping[str, Any]], field: str) -> Naming:
     """How a document's nodes are named; where none tells, Tiptap's fragment is `default`."""
     waiting = [*nodes]
     while waiting:
         node = waiting.pop()
-        if not isinstance(node, dict):
-            continue
-        named = [node.get("type"), *(mark["type"] for mark in node.get("marks", []))]
+        named = [node["type"], *(mark["type"] for mark in node.get("marks", []))]
         if any(name in NODES or name in MARKS for name in named):
             return "tiptap"
         if any(name in TIPTAP_NODES or name in TIPTAP_MARKS for name in named):

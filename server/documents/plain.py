@@ -56,7 +56,7 @@ def plain(shared: Shared, depth: int = MAX_DEPTH) -> Any:
                 _element(value, depth - 1) for item in shared.visible() for value in _values(item)
             ]
         case kind if kind == XML_ELEMENT:
-            return nodes(shared, depth, alone=True)
+            return [_xml_element(shared, depth, foreign=True)]
     return nodes(shared, depth)
 
 
@@ -134,26 +134,24 @@ def runs(shared: Shared) -> list[tuple[Any, dict[str, Any]]]:
     return found
 
 
-def nodes(shared: Shared, depth: int = MAX_DEPTH, alone: bool = False) -> list[Any]:
-    """The nodes in an XML type, or the element itself, as ProseMirror writes them.
+def nodes(shared: Shared, depth: int = MAX_DEPTH, foreign: bool = True) -> list[Any]:
+    """The nodes in a fragment or element, as ProseMirror writes them; raises TooDeep.
 
-    As y-prosemirror's yXmlFragmentToProsemirrorJSON gives them. What is no XML stands as it is.
+    As y-prosemirror's yXmlFragmentToProsemirrorJSON gives them. foreign: what is no XML stands
+    among them as it is, else it is left out.
     """
     if depth < 0:
         raise TooDeep
-    if alone:
-        return [_xml_element(shared, depth)]
     found: list[Any] = []
     for item in shared.visible():
         for value in _values(item):
-            if not isinstance(value, Shared):
-                found.append(clean(value, depth - 1))
-            elif value.kind == XML_TEXT:
-                found += [_text_node(text, formats, depth - 1) for text, formats in runs(value)]
-            elif value.kind in (XML_ELEMENT, XML_HOOK):
-                found.append(_xml_element(value, depth - 1))
-            else:
-                found.append(plain(value, depth - 1))
+            kind = value.kind if isinstance(value, Shared) else None
+            if kind == XML_TEXT:
+                found += [_text_node(text, marks, depth - 1) for text, marks in runs(value)]
+            elif kind in (XML_ELEMENT, XML_HOOK):
+                found.append(_xml_element(value, depth - 1, foreign))
+            elif foreign:
+                found.append(_element(value, depth - 1))
     return found
 
 
@@ -162,8 +160,6 @@ def lines_of(content: Sequence[Any]) -> list[str]:
     lines: list[str] = []
     inline = ""
     for node in content:
-        if not isinstance(node, dict):
-            continue
         if node["type"] in ("text", "hard_break", "hardBreak"):
             text = node.get("text", "\n")
             inline += text if isinstance(text, str) else ""
@@ -174,7 +170,7 @@ def lines_of(content: Sequence[Any]) -> list[str]:
     return [*lines, inline] if inline else lines
 
 
-def _xml_element(shared: Shared, depth: int) -> dict[str, Any]:
+def _xml_element(shared: Shared, depth: int, foreign: bool) -> dict[str, Any]:
     node: dict[str, Any] = {"type": shared.name}
     attributes = {
         key: _element(value, depth - 1)
@@ -183,7 +179,7 @@ def _xml_element(shared: Shared, depth: int) -> dict[str, Any]:
     }
     if attributes:
         node["attrs"] = attributes
-    content = nodes(shared, depth)
+    content = nodes(shared, depth, foreign)
     if content:
         node["content"] = content
     return node

@@ -13,6 +13,7 @@ from server.documents.plain import clean, runs
 from server.documents.prosemirror import Element, Run, formats, overlapping_among, overlapping_in
 from server.documents.tree import XML_ELEMENT, XML_TEXT, Tree
 from server.protocol.structs import EMBED, FORMAT, STRING, TYPE
+from server.protocol.values import MAX_DEPTH
 
 Node = Element | Run
 Formats = dict[str, Any]
@@ -184,10 +185,13 @@ class _Writer:
                 self.edit.format(place, key, setting)
 
 
-def _described(item: Item) -> Any:
-    """What is there, to be compared: (name, attributes, content), or a list of formatted texts."""
+def _described(item: Item, depth: int = MAX_DEPTH) -> Any:
+    """What is there, to be compared: (name, attributes, content), or a list of formatted texts.
+
+    None for what is not to stay in any case: nothing that deep is ever wanted.
+    """
     shared = item.content
-    if item.kind != TYPE or shared.kind not in (XML_ELEMENT, XML_TEXT):
+    if item.kind != TYPE or shared.kind not in (XML_ELEMENT, XML_TEXT) or depth < 0:
         return None
     if shared.kind == XML_TEXT:
         texts = runs(shared)
@@ -195,7 +199,8 @@ def _described(item: Item) -> Any:
             return None
         return _joined((text, canonical(clean(formats))) for text, formats in texts)
     attributes = {key: clean(attr) for key, attr in shared.values().items() if _is_value(attr)}
-    return shared.name, canonical(attributes), [_described(inner) for inner in shared.visible()]
+    content = [_described(inner, depth - 1) for inner in shared.visible()]
+    return shared.name, canonical(attributes), content
 
 
 def _is_value(attr: Any) -> bool:

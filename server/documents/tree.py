@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 from server.documents.items import Id, Item, Items, Shared, read_items
 from server.documents.reading import opened
-from server.errors import Conflict, DocumentDamaged, ProtocolError
+from server.errors import Conflict, ProtocolError
 from server.protocol.structs import EMBED, FORMAT, STRING, TYPE
 from server.protocol.update import DeleteSet
 
@@ -18,21 +18,25 @@ XML = (XML_ELEMENT, XML_HOOK, XML_TEXT)
 MAX_STEPS = 5_000_000  # in deciding what stands where: that may cost the square of concurrent edits
 
 
-class Tangled(Conflict):
+class Unreadable(Conflict):
+    """This document holds what only made-up updates hold; it can only be read as a Yjs update."""
+
+
+class Tangled(Unreadable):
     """So much of this document was written at the same places at once that it can't be read."""
 
 
 class Tree:
     """A document's shared types by name, and what edits of it need.
 
-    roots: with their kind, None where nothing tells it. Raises DocumentDamaged, Tangled.
+    roots: with their kind, None where nothing tells it. Raises Unreadable.
     """
 
     def __init__(self, encoded: bytes) -> None:
         try:
             self._items, deletes = read_items(opened(encoded).get_update())
-        except ProtocolError as error:
-            raise DocumentDamaged(f"The document can't be read: {error}") from None
+        except ProtocolError:
+            raise Unreadable from None
         self.roots: dict[str, Shared] = {}
         self._clocks = {client: [item.clock for item in own] for client, own in self._items.items()}
         self._steps = 0
@@ -56,7 +60,7 @@ class Tree:
         own = self._items.get(client, [])
         at = bisect_right(self._clocks.get(client, []), clock) - 1
         if at < 0 or clock >= own[at].clock + own[at].length:
-            raise DocumentDamaged(f"The document lacks {clock} of {client}.")
+            raise Unreadable
         return own[at]
 
     def _take(self, item: Item) -> None:
@@ -96,11 +100,10 @@ class Tree:
             if side is not None and not isinstance(side.parent, Shared):
                 return None
         beside = left or right
-        if beside is None:
+        if beside is None:  # deleted, and forgotten
             return None
         item.key = beside.key
-        assert isinstance(beside.parent, Shared), "it was looked at just now"
-        return beside.parent
+        return beside.parent if isinstance(beside.parent, Shared) else None
 
     def _place(
         self, item: Item, left: Item | None, right: Item | None, head: Item | None
@@ -157,7 +160,7 @@ def _in_order(items: Items) -> list[Item]:
                 ordered.append(item)
                 place[current] += 1
             elif len(targets) > len(items):
-                raise DocumentDamaged("Parts of the document wait for each other.")
+                raise Unreadable  # they wait for each other
             else:
                 targets.append(missing)
     return ordered

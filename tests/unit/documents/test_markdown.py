@@ -100,6 +100,7 @@ def test_an_example() -> None:
         ([node("heading", [text("x")], level=9)], "###### x\n"),
         ([node("heading", [text("a"), node("hard_break"), text("b")], level="1")], "# a b\n"),
         ([node("code_block", [text("```")], language="sol")], "````sol\n```\n````\n"),
+        ([node("paragraph", [text("a"), node("hard_break")])], "a\n"),
         ([EMPTY], ""),
         ([], ""),
         ([node("table", [node("cell", [text("a", "underline")]), node("cell")])], "a\n"),
@@ -136,6 +137,11 @@ def test_html_and_scripts_stay_text() -> None:
     ]
 
 
+def test_lines_of_a_paragraph_are_one() -> None:
+    """A line break in Markdown is a space; references and escapes are characters."""
+    assert parse("a\nb \\* &amp; &#99;") == [node("paragraph", [text("a b * & c")])]
+
+
 def test_too_many_brackets_are_refused() -> None:
     """They would hold everybody up."""
     with pytest.raises(BadRequest, match="opening brackets"):
@@ -150,7 +156,7 @@ def test_too_many_brackets_are_refused() -> None:
         ([node("blockquote", [node("list_item")])], "default", "prosemirror"),
         ([node("paragraph", [text("a", "bold")])], "x", "tiptap"),
         ([node("paragraph", [text("a", "em")])], "default", "prosemirror"),
-        ([EMPTY, {"$binary": ""}, "x"], "default", "tiptap"),
+        ([EMPTY], "default", "tiptap"),
         ([EMPTY], "prosemirror", "prosemirror"),
     ],
 )

@@ -11,6 +11,7 @@ from server.documents.plain import TooDeep, all_roots, clean, mark_name, one_roo
 from server.documents.tree import Tree
 from server.protocol.lib0 import varstring, varuint
 from server.protocol.values import Special, value
+from server.protocol.values import value as value_of
 from tests.unit.documents.encoded import Encoded
 
 YDoc = Doc[Any]
@@ -145,3 +146,16 @@ def test_types_that_are_no_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     mixed = update_of(any_of(b"\x7d\x01"), element, hook)
     assert one_root(Tree(mixed), "a") == [1, [{"type": "p"}], {}]
     assert one_root(Tree(update_of(element, hook)), "a") == [{"type": "p"}, {"type": "widget"}]
+
+
+def test_what_is_no_xml_within_xml() -> None:
+    """Stands among the nodes in JSON; text and Markdown leave it out."""
+    parent = b"\x00\x07\x00"  # the item at clock 0 of client 7
+    inner = (b"\x07" + parent + b"\x06", b"\x04\x00\x07\x01\x01a", b"\x87\x07\x01\x01")
+    value = b"\x28\x00\x07\x03\x04type\x01" + value_of("x") + b"\x88\x07\x03\x01" + value_of(1)
+    element = b"\x07\x01\x07default\x03" + varstring("paragraph")
+    encoded = b"\x01\x06\x07\x00" + element + b"".join(inner) + value + b"\x00"
+    (paragraph,) = one_root(Tree(encoded), "default")
+    assert paragraph["content"] == [{"type": "text", "text": "a"}, {"type": "x"}, 1]
+    assert export(encoded, "text", None) == "a"
+    assert export(encoded, "markdown", None) == "a\n"

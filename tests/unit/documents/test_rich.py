@@ -217,6 +217,19 @@ def test_depth_has_a_bound() -> None:
             put(NOTHING, content)
 
 
+def test_what_is_too_deep_gives_way() -> None:
+    """A document that somebody nested without end can be replaced, though not read."""
+    doc: YDoc = Doc()
+    doc["default"] = parent = XmlFragment()
+    for _ in range(1_500):
+        parent.children.append(XmlElement("p"))
+        parent = parent.children[0]
+    with pytest.raises(Conflict, match="100 deep"):
+        content_of(doc.get_update())
+    doc.apply_update(put(doc.get_update(), [EMPTY]))
+    assert content_of(doc.get_update()) == [EMPTY]
+
+
 def test_which_field() -> None:
     """The only XmlFragment; one that was emptied; Tiptap's, where there is none."""
     doc: YDoc = Doc()

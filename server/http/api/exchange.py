@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal
 
 from litestar import Response, put
@@ -34,6 +35,7 @@ MaybeField = Annotated[
 
 # Taking large documents apart is work for the processor: one after the other, beside the loop.
 _one_at_a_time = asyncio.Semaphore(1)
+_beside = ThreadPoolExecutor(1, thread_name_prefix="exchange")
 
 
 class ProseMirrorDocument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +49,7 @@ class ProseMirrorDocument(Struct, frozen=True, forbid_unknown_fields=True):
 class MarkdownNew(Struct, frozen=True, forbid_unknown_fields=True):
     """What a document is to say, in CommonMark."""
 
-    markdown: Annotated[str, Meta(max_length=1_000_000)]
+    markdown: Annotated[str, Meta(max_length=200_000)]
 
 
 async def exported(session: Session, format: Format, field: str | None) -> Response[bytes]:
@@ -55,7 +57,9 @@ async def exported(session: Session, format: Format, field: str | None) -> Respo
     async with _one_at_a_time:
         session.tick()
         headers = {"etag": session.etag}
-        body = await asyncio.to_thread(export, session.document.encode(), format, field)
+        encoded = session.document.encode()
+        running = asyncio.get_running_loop()
+        body = await running.run_in_executor(_beside, export, encoded, format, field)
     return Response(body.encode(), media_type=MEDIA_TYPES[format], headers=headers)
 
 
@@ -125,7 +129,9 @@ async def _import(
     async with _one_at_a_time:
         session.tick()
         client_id = random.randrange(1, 2**32)  # its own: others may edit for others meanwhile
-        update = await asyncio.to_thread(make, session, session.document.encode(), client_id)
+        encoded = session.document.encode()
+        running = asyncio.get_running_loop()
+        update = await running.run_in_executor(_beside, make, session, encoded, client_id)
     session, visitor = await visit(caller, name, if_match)
     return await edit(session, visitor, update)
 

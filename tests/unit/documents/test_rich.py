@@ -129,6 +129,11 @@ def test_formats_of_neighbours_stay() -> None:
         doc.apply_update(encoded)
         doc.apply_update(put(encoded, wanted))
         assert normal(content_of(doc.get_update())) == normal(wanted)
+    doc = Doc()
+    doc.apply_update(put(NOTHING, [node("paragraph", [text("a"), text("b", strong), text("c")])]))
+    doc.apply_update(put(doc.get_update(), paragraphs("ac")))
+    left = [{"type": "paragraph", "content": [{"type": "text", "text": "ac"}]}]
+    assert content_of(doc.get_update()) == left, "formats that format nothing are gone"
 
 
 def test_attributes_keep_their_types() -> None:

@@ -107,6 +107,16 @@ async def test_other_ways_to_authorize(server: LyceumServer, header: str) -> Non
     assert answer.problem == (401, "Unauthorized")
 
 
+async def test_only_the_header_counts(server: LyceumServer, teacher: Api) -> None:
+    """In any case of the word; a token in the query, where logs would keep it, is nobody's."""
+    await teacher.make("header-only", permissions={"guests": "none"})
+    guest = Api(server, None)
+    path = f"/sessions/header-only?token={teacher.token}"
+    assert (await guest("GET", path)).problem == (403, "Forbidden")
+    read = await guest("GET", "/sessions/header-only", authorization=f"bearer  {teacher.token}")
+    assert (read.status, read.body["role"]) == (200, "teacher")
+
+
 async def test_guests(server: LyceumServer, teacher: Api) -> None:
     """They are what the session lets them be; lists of one's own take a token."""
     guest = Api(server, None)

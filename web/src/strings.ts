@@ -59,7 +59,7 @@ export const strings = {
     messages: "Messages",
     howToRead: "Messages. Arrow keys move between them, Tab reaches what you can do with one.",
     unread: "unread",
-    empty: "Nothing has been said yet. What you write here stays with the session.",
+    empty: "Nothing has been said yet. What is said here stays with the session.",
     older: "Older messages",
     latest: "New messages",
     placeholder: "Write a message",

@@ -27,10 +27,10 @@ def blocks(language: str) -> list[str]:
 
 
 def shape(value: Any) -> Any:
-    """A value's fields, without what is in them."""
+    """A value's fields, without what is in them; of a list those of the first."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
-    return [shape(inner) for inner in value] if isinstance(value, list) else ""
+    return [shape(inner) for inner in value[:1]] if isinstance(value, list) else ""
 
 
 async def test_the_examples(
@@ -40,14 +40,11 @@ async def test_the_examples(
     *shown, listed = (json.loads(block) for block in blocks("json"))
     hook = await teacher.hook(receiver.url, "shown")
     ann = await driver.join("hp4", server.ws, "shown", token=teacher.token)
-    bob = await driver.join("hp4", server.ws, "shown", token=teacher.token)
     await ann.insert("a")
-    await bob.insert("b")
     said = {"body": "Look, @bob", "mentions": ["bob"]}
     assert (await teacher("POST", "/sessions/shown/chat", said)).status == 201
     await teacher("POST", f"/webhooks/{hook['id']}/test")
     await ann.destroy()
-    await bob.destroy()
     await eventually(lambda: len({got.event["type"] for got in receiver.got}) == len(shown))
     sent = {got.event["type"]: got.event for got in receiver.got}
     for example in shown:

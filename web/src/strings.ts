@@ -42,7 +42,6 @@ export const strings = {
   waitingNote: (reason: string) =>
     `${reason} You are waiting at the door and come in when somebody leaves.`,
   readingNote: {
-    noSession: "There is no chat without the session.",
     viewer: "You are a viewer here: you may read this session, not change it.",
     commenter: "You are a commenter here: you may read and chat, not change the text.",
     editor: "You may read this session, not change it.",

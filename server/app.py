@@ -18,6 +18,7 @@ from server.config import Config
 from server.domain.details import Details
 from server.errors import StartError
 from server.http.api.app import Dispatch, make_api
+from server.http.api.pace import Pace
 from server.http.api.services import Services
 from server.http.door import Door
 from server.http.health import Health
@@ -132,6 +133,7 @@ async def serve(config: Config) -> int:
             runs,
             events,
             config.limits,
+            Pace(config.limits.requests_per_second, config.trusted_proxies),
         )
         health = Health(database, lambda: saver.failing)
         door = Door(config.limits.request_seconds)

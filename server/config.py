@@ -30,7 +30,8 @@ class Limits:
     give way to one diff. journal_queue_bytes: updates that wait to be saved, over all documents;
     past it writers are sent away until it drains. documents_per_socket: documents open on one
     Hocuspocus socket. waiting_bytes: what all joins of one socket may send before they are let in.
-    request_bytes: the body of one HTTP request. chat_characters: one chat message.
+    request_bytes: the body of one HTTP request. requests_per_second: to the API, of one user or one
+    address of guests, five times as many at once. chat_characters: one chat message.
     chat_messages_per_second: of one user, five times as many at once.
     activity_events: rows of activity that wait to be saved; past it new ones are shed.
     runs_per_second: reports of runs by one user, five times as many at once.
@@ -50,6 +51,7 @@ class Limits:
     bytes_per_second: int = 4 * 2**20
     sockets_per_address: int = 1_000
     request_bytes: int = 16 * 2**20
+    requests_per_second: int = 100
     request_seconds: int = 30
     chat_characters: int = 4_000
     chat_messages_per_second: int = 2

@@ -173,7 +173,7 @@ REASONS = {
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
     """What a route may answer besides success, for its description; some are common to all."""
-    common = (400, 401, 403, 404, 410, 503)
+    common = (400, 401, 403, 404, 410, 429, 503)
     return {
         status: ResponseSpec(
             Problem,

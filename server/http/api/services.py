@@ -1,6 +1,7 @@
 """What the routes work with, and who asks them."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from unicodedata import category
@@ -14,6 +15,7 @@ from server.domain.details import Details
 from server.domain.identity import Bearer, Identity
 from server.domain.roles import Role
 from server.errors import BadRequest, Forbidden, Unauthorized, Unavailable
+from server.http.api.pace import Pace
 from server.ids import SessionName
 from server.persistence import collaboration
 from server.persistence.database import Database
@@ -44,6 +46,7 @@ class Services:
     runs: Runs
     events: Events
     limits: Limits
+    pace: Pace
 
 
 class Caller:
@@ -57,6 +60,13 @@ class Caller:
     def bearer(self) -> Bearer:
         """Who it is wherever; raises Unauthorized for a guest."""
         return self._services.access.bearer(self.token)
+
+    @property
+    def user(self) -> str | None:
+        """The token's user; None without a good one."""
+        with suppress(Unauthorized, Unavailable):
+            return self.bearer.user if self.token else None
+        return None
 
     def identity(self, name: SessionName) -> Identity:
         """Who it is for a session; raises Unauthorized, Forbidden."""
@@ -116,12 +126,17 @@ def provide_services(state: State) -> Services:
 
 
 def provide_caller(request: Request[None, None, State], services: Services) -> Caller:
-    """Who asks, by the Authorization header; raises Unauthorized if that is no bearer token."""
+    """Who asks, by the Authorization header.
+
+    Raises Unauthorized if that is no bearer token, and TooFast.
+    """
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if header and (scheme.lower() != "bearer" or not token.strip()):
         raise Unauthorized("The Authorization header has to be: Bearer TOKEN.")
-    return Caller(services, token.strip())
+    caller = Caller(services, token.strip())
+    services.pace.count(request, caller.user)
+    return caller
 
 
 def provide_name(request: Request[None, None, State]) -> SessionName:

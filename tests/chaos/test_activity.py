@@ -231,7 +231,7 @@ async def test_a_server_killed_again_and_again(victim: Victim, connection: Conne
         assert answer.status == 200, answer
         acknowledged += 1
 
-    for _ in range(3):
+    for _ in range(2):
         await victim.start()
         ann = Api(victim, {"*": Role.TEACHER})
         if not acknowledged:

@@ -59,7 +59,7 @@ class Recorder(Events):
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._shed: Counter[str] = Counter()  # since that was last logged
-        self._shed_logged = 0.0
+        self._shed_logged = -SHED_LOG_EVERY
         telemetry.activity_waiting.set_function(lambda: len(self._tally))
 
     def joined(self, session: Details, participant: Participant) -> None:
@@ -104,14 +104,15 @@ class Recorder(Events):
     def _give_up(self, kind: str, count: int = 1) -> None:
         telemetry.activity_shed.labels(kind).inc(count)
         self._shed[kind] += count
-        now = time.monotonic()
-        if now - self._shed_logged >= SHED_LOG_EVERY:
-            self._log_shed(now)
+        self._log_shed()
 
-    def _log_shed(self, now: float) -> None:
-        self._shed_logged = now
-        log.warning("activity shed", **self._shed, waiting=len(self._tally))
-        self._shed.clear()
+    def _log_shed(self) -> None:
+        """Tell what was shed, unless that was just told; then a later interval tells it."""
+        now = time.monotonic()
+        if self._shed and now - self._shed_logged >= SHED_LOG_EVERY:
+            self._shed_logged = now
+            log.warning("activity shed", **self._shed, waiting=len(self._tally))
+            self._shed.clear()
 
     async def run(self) -> None:
         """Save once an interval until cancelled."""
@@ -122,8 +123,7 @@ class Recorder(Events):
                         await self._due.wait()
                 self._due.clear()
                 await self._save_interval()
-                if self._shed:
-                    self._log_shed(time.monotonic())
+                self._log_shed()
                 if not self._due.is_set():
                     self._idle.set()
         finally:

@@ -24,7 +24,7 @@ from tests.clients.driver import Driver, Kind
 from tests.support.waiting import eventually
 
 SEED = os.environ.get("LYCEUM_CHAOS_SEED") or str(random.randrange(10**9))
-ROUNDS = int(os.environ.get("LYCEUM_CHAOS_ROUNDS") or 32)
+ROUNDS = int(os.environ.get("LYCEUM_CHAOS_ROUNDS") or 16)
 VICTIMS = ("server", "postmaster", "backend", "both")
 COMPACTING: dict[str, dict[str, float]] = {
     "": {},

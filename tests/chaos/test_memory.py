@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
-import pytest
 from pycrdt import Doc, Text, create_sync_message, create_update_message, handle_sync_message
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -12,7 +11,7 @@ from tests.chaos.victims import Victim
 from tests.support.waiting import eventually
 
 AT_ONCE = 50
-DOCUMENTS = 5_000
+DOCUMENTS = 2_500
 LINE = "x" * 2_000
 MIB = 2**20
 SYNC = 0
@@ -68,9 +67,8 @@ async def nothing_is_open(server: Victim) -> bool:
     return not any(left)
 
 
-@pytest.mark.timeout(120)
-async def test_ten_thousand_documents(make_victim: Callable[..., Victim]) -> None:
-    """Memory after the second five thousand is what it was after the first."""
+async def test_thousands_of_documents(make_victim: Callable[..., Victim]) -> None:
+    """Memory after the second half of them is what it was after the first."""
     server = make_victim(linger_seconds="0")
     await server.start()
     memory = []
@@ -80,7 +78,7 @@ async def test_ten_thousand_documents(make_victim: Callable[..., Victim]) -> Non
         await eventually(lambda: nothing_is_open(server), 30, "the sessions' end")
         memory.append(server.rss)
     assert await server.metric("lyceum_sessions_opened_total") >= 2 * DOCUMENTS
-    assert memory[1] - memory[0] < 8 * MIB, [f"{size / MIB:.1f} MiB" for size in memory]
+    assert memory[1] - memory[0] < 4 * MIB, [f"{size / MIB:.1f} MiB" for size in memory]
 
 
 async def test_five_hundred_idle_sessions(make_victim: Callable[..., Victim]) -> None:

@@ -190,10 +190,10 @@ REQUESTS = {
 async def test_no_request_harms_the_server(server: LyceumServer, name: str) -> None:
     """Whatever comes instead of a request, the connection ends and the server serves on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(REQUESTS[name])
-    writer.write_eof()
     async with asyncio.timeout(20):
-        with suppress(ConnectionError):
+        with suppress(OSError):  # it may be cut off while it still speaks
+            writer.write(REQUESTS[name])
+            writer.write_eof()
             await reader.read()
     writer.close()
     assert await server.status("/healthz")

@@ -28,7 +28,7 @@ web: ## Build the page (needs Node)
 test: dev $(STAMPS)/clients $(STAMPS)/load lint ## Check everything, with real Postgres, clients and browser
 	@.ci/packages chromium postgresql
 	@.ci/page
-	@$(BIN)/python -m pytest --cov --cov-report=
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@echo "coverage of protocol/ and persistence/, where no line may be untested:"
 	@$(BIN)/coverage report --include='server/protocol/*,server/persistence/*' --fail-under=100
 	@echo "coverage of all:"

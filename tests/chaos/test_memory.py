@@ -11,7 +11,7 @@ from tests.chaos.victims import Victim
 from tests.support.waiting import eventually
 
 AT_ONCE = 50
-DOCUMENTS = 2_500
+DOCUMENTS = 1_500
 LINE = "x" * 2_000
 MIB = 2**20
 SYNC = 0

@@ -139,4 +139,7 @@ def test_the_servers_own_words(address: str, reason: str) -> None:
     assert dialect.refused() == head + b"\x08\x00"
     assert dialect.authenticated(may_write=True) == head + b"\x02\x02" + wire.string("read-write")
     assert dialect.authenticated(may_write=False) == head + b"\x02\x02" + wire.string("readonly")
+    assert dialect.rights(True, "") == dialect.authenticated(True)
+    assert dialect.rights(False, reason) == dialect.authenticated(False)
+    assert dialect.eviction_code(4403) == 4205
     assert dialect.denied(reason) == head + b"\x02\x01" + wire.string(reason)

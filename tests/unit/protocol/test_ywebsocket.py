@@ -85,6 +85,10 @@ def test_awareness_is_read_back(entries: list[yjs.AwarenessEntry]) -> None:
 def test_it_has_no_words_for_saved_and_refused() -> None:
     """An unknown message would make the client print an error, so nothing is sent."""
     assert DIALECT.saved() == DIALECT.refused() == b""
+    assert DIALECT.stateless("{}") == DIALECT.ask_for_token() == b""
+    assert DIALECT.rights(True, "") == b""
+    assert DIALECT.rights(False, "why") == ywebsocket.denied("why")
+    assert DIALECT.eviction_code(4403) == 4403
     assert DIALECT.address == ""
 
 

@@ -47,7 +47,7 @@ def locked(data: Path) -> int:
             break
         except BlockingIOError:
             if time.monotonic() < deadline:
-                time.sleep(0.02)
+                time.sleep(0.02)  # flock can't wait with a bound; nothing else runs yet
                 continue
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip() or "unknown"
             os.close(lock)

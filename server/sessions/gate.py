@@ -29,27 +29,28 @@ class Gate:
         self._sites: dict[object, str] = {}  # of sockets that are counted
         self._told: set[str] = set()
 
-    def refusal(self, peer: str, headers: Headers) -> LyceumError | None:
-        """Why a socket may not come in; None if it may."""
+    def admit(self, socket: object, peer: str, headers: Headers) -> LyceumError | None:
+        """Why a socket may not come in; None if it may, and from now on it is counted.
+
+        peer: its other end.
+        """
         origins, host = headers.get_all("Origin"), ",".join(headers.get_all("Host"))
         if not self._origins.allows(origins, host):
             self._tell(", ".join(origins) or host)
             return ForeignPage()
-        if self._most and self._sockets[self._site(peer, headers)] >= self._most:
+        found = self._site(peer, headers)
+        if not self._most or not found:
+            return None
+        if self._sockets[found] >= self._most:
             return TooManySockets()
+        self._sites[socket] = found
+        self._sockets[found] += 1
         return None
 
     def _tell(self, page: str) -> None:
         if page not in self._told and len(self._told) < MOST_TOLD:
             self._told.add(page)
             log.warning("page refused; LYCEUM_ORIGINS says which may connect", origin=page[:200])
-
-    def enter(self, socket: object, peer: str, headers: Headers) -> None:
-        """A socket came in."""
-        found = self._site(peer, headers)
-        if self._most and found:
-            self._sites[socket] = found
-            self._sockets[found] += 1
 
     def leave(self, socket: object) -> None:
         """A socket is gone, whether it had come in or not."""

@@ -86,16 +86,16 @@ class Hub:
         peer: its other end. Answered at the upgrade: all kinds of clients wait before they try
         again.
         """
+        refusal: LyceumError | None
         if self._draining:
-            return Draining()
-        refusal = self._gate.refusal(peer, headers)
-        if refusal is None and self._overloaded():
+            refusal = Draining()
+        elif self._overloaded():
             refusal = Overloaded()
+        else:
+            refusal = self._gate.admit(connection, peer, headers)
         if refusal is not None:
             telemetry.refused.labels(type(refusal).__name__).inc()
-            return refusal
-        self._gate.enter(connection, peer, headers)
-        return None
+        return refusal
 
     def make_seat(
         self,

@@ -19,13 +19,13 @@ from server.protocol.yjs import SyncType
 from tests.clients.driver import Driver
 from tests.integration.clients.raw import auth, raw_client
 from tests.integration.clients.test_sockets import typed
+from tests.support.api import SECRET
 from tests.support.server import LyceumServer
 from tests.support.waiting import eventually
 
 MakeServer = Callable[..., LyceumServer]
 EVIL = "https://evil.example"
 SCHOOL = "https://school.example"
-SECRET = "a key that only these tests know, 32 bytes and more"
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -13,10 +13,6 @@ from loadtests.bench.server import PeerFailed, Place, Server, start_on
 
 SCRIPTS = Path(__file__).parents[1] / "peers"
 LYCEUM = Path(sys.executable).with_name("lyceum")
-LIMITS = {  # everybody comes from one address here; else the defaults
-    "LYCEUM_LIMIT_SOCKETS_PER_ADDRESS": "100000",
-    "LYCEUM_LIMIT_MESSAGES_PER_SECOND": "5000",
-}
 
 
 @asynccontextmanager
@@ -28,7 +24,6 @@ async def lyceum(place: Place) -> AsyncIterator[Server]:
         "LYCEUM_GUESTS": "off",
         "LYCEUM_LOG_FORMAT": "json",
         "LYCEUM_DRAIN_SECONDS": "0.2",
-        **LIMITS,
         **{key: value for key, value in os.environ.items() if key.startswith("LYCEUM_LIMIT_")},
     }
     server = place.server(

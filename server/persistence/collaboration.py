@@ -34,8 +34,14 @@ async def read(connection: Connection, name: SessionName) -> Details:
     """The session of that name; raises NotFound, or Gone if it was deleted."""
     row = await connection.fetchrow(DETAILS, name)
     if row is None:
-        raise Gone if await connection.fetchval(IS_DELETED, name) else NotFound
+        raise await _missing(connection, name)
     return _details(row)
+
+
+async def _missing(connection: Connection, name: SessionName) -> NotFound:
+    if await connection.fetchval(IS_DELETED, name):
+        return Gone()
+    return NotFound(f"There is no session {name!r}.")
 
 
 IS_DELETED = "select exists (select from deleted_sessions where name = $1)"
@@ -227,7 +233,7 @@ async def delete(connection: Connection, name: SessionName, version: int | None 
         if version is not None and await connection.fetchval(LOCK, name) not in (version, None):
             raise VersionMismatch
         if await connection.fetchval(DELETE, name) is None:
-            raise Gone if await connection.fetchval(IS_DELETED, name) else NotFound
+            raise await _missing(connection, name)
         await connection.execute(BURY, name)
 
 

@@ -31,7 +31,7 @@ async def test_export(
     doc.apply_update(file.read_bytes())
     assert str(doc.get("content", type=Text)) == "contract C {}\n"
     missing = await lyceum("export", "nowhere", "--output", str(tmp_path / "none"))
-    assert missing.complaint == "There is no such session."
+    assert missing.complaint == "There is no session 'nowhere'."
     assert not (tmp_path / "none").exists()
     wrong = await lyceum("export", "Übung 1", "--format", "prosemirror", "--field", "map")
     assert "it is a Map" in wrong.complaint

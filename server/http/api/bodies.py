@@ -8,6 +8,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from server.errors import BadRequest, LyceumError
+from server.http.api.choices import with_choices
 from server.http.api.problems import FieldError, Invalid
 
 JSON = "application/json"
@@ -36,7 +37,7 @@ class StrictRequest(Request[Any, Any, State]):
         try:
             return msgspec.json.decode(await self.body(), type=field.annotation)
         except msgspec.ValidationError as error:
-            raise Invalid([wrong_field(str(error))]) from None
+            raise Invalid([_wrong_field(str(error), field.annotation)]) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRequest(f"The body is no JSON: {error}.") from None
         except RecursionError:
@@ -51,12 +52,12 @@ def expect(request: Request[Any, Any, State], media_type: str) -> None:
         raise UnsupportedMediaType(f"Content-Type has to be {media_type}, {got}.")
 
 
-def wrong_field(message: str) -> FieldError:
-    """What msgspec says about a value, with the place apart."""
+def _wrong_field(message: str, taken: Any) -> FieldError:
+    """What msgspec says about a value, with the place apart. taken: the type of the body."""
     at = AT.search(message)
     path = at["path"] if at else ""
     message = message[: at.start()] if at else message
     named = FIELD.search(message)
     if named:  # one that is missing or unknown; the path leads to what it should be in
         path = f"{path}.{named['name']}" if path else named["name"]
-    return FieldError(path, message)
+    return FieldError(path, with_choices(message, taken, path))

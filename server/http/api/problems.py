@@ -14,6 +14,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct, field, json
 
 from server.errors import BadRequest, LyceumError, TooFast, Unauthorized, Unavailable
+from server.http.api.choices import with_choices
 from server.persistence.database import LASTING, PASSING, describe
 
 log = structlog.get_logger()
@@ -99,7 +100,13 @@ def on_lyceum_error(request: Asked, error: LyceumError) -> Response[Problem]:
 def on_validation(request: Asked, error: ValidationException) -> Response[Problem]:
     """A parameter that does not fit its description; each wrong one is named."""
     found = error.extra if isinstance(error.extra, list) else []
-    errors = [FieldError(entry.get("key", ""), entry["message"]) for entry in found]
+    parameters = request.route_handler.parsed_fn_signature.parameters
+    errors = []
+    for entry in found:
+        key, message = entry.get("key", ""), entry["message"]
+        if key in parameters:
+            message = with_choices(message, parameters[key].annotation)
+        errors.append(FieldError(key, message))
     # The framework also lists what it looked for in vain, by name alone; that is nobody's fault.
     wrong = [entry for entry in errors if entry.message != repr(entry.field)]
     return on_lyceum_error(request, Invalid(wrong))

@@ -97,6 +97,24 @@ async def test_the_wrong_parameter_is_named(teacher: Api, path: str, parameter: 
     assert parameter in answer.body["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"),
+    [
+        ("POST", "", {"name": "n", "type": "film"}, "'code', 'prose'"),
+        ("POST", "", {"name": "n", "permissions": {"everyone": "king"}}, "'viewer'"),
+        ("GET", "?status=GONE", None, "'ARCHIVED'"),
+        ("GET", "/n/document?format=film", None, "'markdown'"),
+    ],
+)
+async def test_what_is_allowed_is_said(
+    teacher: Api, method: str, path: str, body: Any, allowed: str
+) -> None:
+    """Whoever sends something that is not one of several words is told the words."""
+    answer = await teacher(method, f"/sessions{path}", body)
+    assert answer.problem == (400, "Invalid")
+    assert allowed in answer.body["errors"][0]["message"].partition("allowed are ")[2]
+
+
 async def test_what_contradicts_itself(teacher: Api) -> None:
     """Is refused rather than guessed."""
     answer = await teacher("GET", "/sessions/n/chat?since=1&before=2")

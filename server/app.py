@@ -103,6 +103,7 @@ async def serve(config: Config) -> int:
             config.history_seconds,
             creates=config.sessions == "open",
             events=events,
+            pace=config.pace,
         )
         revoked = Revoked(database, lambda: hub.enforce())
         access = Access(tokens, config.guests, revoked.covers)

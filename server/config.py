@@ -60,6 +60,23 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How soon the participants of a session are told what happened in it, under load.
+
+    …_share: of the event loop that telling those of one session takes at most, roughly.
+    …_longest_seconds: that they wait at most all the same. Presence may wait longer than edits.
+    """
+
+    fanout_share: float = 0.25
+    fanout_longest_seconds: float = 0.05
+    presence_share: float = 0.2
+    presence_longest_seconds: float = 0.5
+
+
+DEFAULT_PACE = Pace()
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set; `Config.read` makes one from the environment."""
 
@@ -83,6 +100,7 @@ class Config:
     activity_retention_days: int = 400
     webhooks_private: Private = "off"
     webhook_changed_seconds: float = 60.0
+    pace: Pace = DEFAULT_PACE
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -134,6 +152,16 @@ class Config:
             webhooks_private=read.parsed("LYCEUM_WEBHOOKS_PRIVATE", cls.webhooks_private, _private),
             webhook_changed_seconds=read.parsed(
                 "LYCEUM_WEBHOOK_CHANGED_SECONDS", cls.webhook_changed_seconds, _seconds
+            ),
+            pace=Pace(
+                fanout_share=read.parsed("LYCEUM_FANOUT_SHARE", Pace.fanout_share, _share),
+                fanout_longest_seconds=read.parsed(
+                    "LYCEUM_FANOUT_LONGEST_SECONDS", Pace.fanout_longest_seconds, _longest
+                ),
+                presence_share=read.parsed("LYCEUM_PRESENCE_SHARE", Pace.presence_share, _share),
+                presence_longest_seconds=read.parsed(
+                    "LYCEUM_PRESENCE_LONGEST_SECONDS", Pace.presence_longest_seconds, _longest
+                ),
             ),
             limits=Limits(
                 **{
@@ -276,6 +304,23 @@ def _interval(value: str) -> float:
     seconds = _seconds(value)
     if not 0.1 <= seconds <= 3600:
         raise ValueError("allowed is a number of seconds, 0.1 to 3600")
+    return seconds
+
+
+def _share(value: str) -> float:
+    try:
+        share = float(value)
+    except ValueError:
+        share = 0.0
+    if not 0.01 <= share <= 1:
+        raise ValueError("allowed is a part of the event loop, 0.01 to 1")
+    return share
+
+
+def _longest(value: str) -> float:
+    seconds = _seconds(value)
+    if seconds > 10:
+        raise ValueError("allowed is a number of seconds, 0 (at once) to 10")
     return seconds
 
 

@@ -3,8 +3,6 @@
 Pure: it takes times as values, in seconds of one monotonic clock.
 """
 
-SHARE, LONGEST = 0.25, 0.05  # of a session's document
-PRESENCE_SHARE, PRESENCE_LONGEST = 0.2, 0.5  # and of its presence, which may wait longer
 SMOOTHING = 0.2  # weight of the newest cost
 
 
@@ -17,7 +15,7 @@ class Pacer:
 
     __slots__ = ("_cost", "_longest", "_next", "_share")
 
-    def __init__(self, share: float = SHARE, longest: float = LONGEST) -> None:
+    def __init__(self, share: float, longest: float) -> None:
         self._share = share
         self._longest = longest
         self._cost = 0.0

@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterable
 
 from server import telemetry
+from server.config import Pace
 from server.errors import MessageTooBig
 from server.protocol import yjs
 from server.sessions.awareness import AwarenessStates
 from server.sessions.fanout import call_paced, send_to_all
-from server.sessions.pacer import PRESENCE_LONGEST, PRESENCE_SHARE, Pacer
+from server.sessions.pacer import Pacer
 from server.sessions.participant import Participant
 
 
@@ -20,11 +21,11 @@ class Presence:
     participant's state; 0 lifts it.
     """
 
-    def __init__(self, participants: Iterable[Participant], state_bytes: int) -> None:
+    def __init__(self, participants: Iterable[Participant], state_bytes: int, pace: Pace) -> None:
         self._participants = participants
         self._state_bytes = state_bytes
         self._states = AwarenessStates()
-        self._pacer = Pacer(PRESENCE_SHARE, PRESENCE_LONGEST)
+        self._pacer = Pacer(pace.presence_share, pace.presence_longest_seconds)
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
 

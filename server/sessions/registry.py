@@ -12,7 +12,7 @@ from unicodedata import category
 import structlog
 
 from server import telemetry
-from server.config import Limits
+from server.config import DEFAULT_PACE, Limits, Pace
 from server.domain.details import Details
 from server.errors import BadName, DocumentDamaged, Gone, NotFound, Unavailable
 from server.ids import SessionName
@@ -55,6 +55,7 @@ class Registry:
         history: float,
         creates: bool = True,
         events: Events = UNHEARD,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._database = database
         self._saver = saver
@@ -63,6 +64,7 @@ class Registry:
         self._history = timedelta(seconds=history)
         self._creates = creates
         self._events = events
+        self._pace = pace
         self._sessions: dict[SessionName, Session] = {}
         self._opening: dict[SessionName, asyncio.Task[Session]] = {}
         self._behind: set[Session] = set()  # others wrote what these have not read yet
@@ -116,7 +118,13 @@ class Registry:
             with telemetry.holding("load", session=name, parts=len(stored.parts)):
                 document = Document.load(stored.parts, self._limits.pending_bytes)
             session = Session(
-                details, document, self._saver, self._limits, self._missed, self._events
+                details,
+                document,
+                self._saver,
+                self._limits,
+                self._missed,
+                self._events,
+                self._pace,
             )
             session.bytes = sum(map(len, stored.parts))
             session.chat_revision = chat_revision

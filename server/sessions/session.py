@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from server import telemetry
-from server.config import Limits
+from server.config import DEFAULT_PACE, Limits, Pace
 from server.domain.details import Details
 from server.domain.identity import Identity
 from server.errors import (
@@ -67,6 +67,7 @@ class Session:
         limits: Limits,
         missed: "Callable[[Session], None]",
         events: Events = UNHEARD,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self.details = details
         self.document = document
@@ -85,9 +86,9 @@ class Session:
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._participants: dict[Participant, None] = {}
-        self._presence = Presence(self._participants, limits.awareness_bytes)
+        self._presence = Presence(self._participants, limits.awareness_bytes, pace)
         self._owed: Counter[Author] = Counter()
-        self._pacer = Pacer()
+        self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds)
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config import Config, Limits, is_loopback
+from server.config import Config, Limits, Pace, is_loopback
 from server.errors import ConfigError
 
 SECRET = "s" * 32
@@ -46,6 +46,10 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_ACTIVITY_RETENTION_DAYS": "0",
             "LYCEUM_WEBHOOKS_PRIVATE": "allow",
             "LYCEUM_WEBHOOK_CHANGED_SECONDS": "5",
+            "LYCEUM_FANOUT_SHARE": "1",
+            "LYCEUM_FANOUT_LONGEST_SECONDS": "0",
+            "LYCEUM_PRESENCE_SHARE": "0.01",
+            "LYCEUM_PRESENCE_LONGEST_SECONDS": "10",
         }
     )
     assert config == Config(
@@ -68,6 +72,7 @@ def test_every_setting_is_read() -> None:
         activity_retention_days=0,
         webhooks_private="allow",
         webhook_changed_seconds=5,
+        pace=Pace(1, 0, 0.01, 10),
     )
     assert not config.loopback
 
@@ -143,6 +148,13 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_ACTIVITY_RETENTION_DAYS", "99999", "1 to 36500"),
         ("LYCEUM_WEBHOOKS_PRIVATE", "on", "off (webhooks lead to public addresses only)"),
         ("LYCEUM_WEBHOOK_CHANGED_SECONDS", "often", "seconds, 0 or more"),
+        ("LYCEUM_FANOUT_SHARE", "25%", "0.01 to 1"),
+        ("LYCEUM_FANOUT_SHARE", "0", "0.01 to 1"),
+        ("LYCEUM_PRESENCE_SHARE", "1.1", "0.01 to 1"),
+        ("LYCEUM_PRESENCE_SHARE", "nan", "0.01 to 1"),
+        ("LYCEUM_FANOUT_LONGEST_SECONDS", "-1", "seconds, 0"),
+        ("LYCEUM_FANOUT_LONGEST_SECONDS", "11", "0 (at once) to 10"),
+        ("LYCEUM_PRESENCE_LONGEST_SECONDS", "soon", "seconds, 0"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "16MB", "0 lifts the limit"),
         ("LYCEUM_LIMIT_MESSAGE_BYTES", "-1", "0 lifts the limit"),
     ],

@@ -123,6 +123,7 @@ async def serve(config: Config) -> int:
             lambda: saver.full,
             commands.received,
             settle,
+            config.deflate == "large",
         )
         services = Services(
             database,

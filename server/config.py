@@ -15,6 +15,7 @@ Guests = Literal["editor", "viewer", "off"]
 LogFormat = Literal["console", "json"]
 Sessions = Literal["open", "created"]
 Private = Literal["off", "allow"]
+Deflate = Literal["large", "off"]
 T = TypeVar("T")
 
 MOST_DAYS = 36_500
@@ -93,6 +94,7 @@ class Config:
     origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
     log_format: LogFormat = "console"
+    deflate: Deflate = "large"
     linger_seconds: float = 30.0
     history_seconds: float = 86_400.0
     drain_seconds: float = 3.0
@@ -140,6 +142,7 @@ class Config:
             origins=read.parsed("LYCEUM_ORIGINS", cls.origins, _origins),
             trusted_proxies=read.parsed("LYCEUM_TRUSTED_PROXIES", cls.trusted_proxies, _networks),
             log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
+            deflate=read.parsed("LYCEUM_DEFLATE", cls.deflate, _deflate),
             linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
             history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
             drain_seconds=read.parsed("LYCEUM_DRAIN_SECONDS", cls.drain_seconds, _seconds),
@@ -288,6 +291,14 @@ def _log_format(value: str) -> LogFormat:
     if value == "json":
         return "json"
     raise ValueError("allowed are console and json")
+
+
+def _deflate(value: str) -> Deflate:
+    if value == "large":
+        return "large"
+    if value == "off":
+        return "off"
+    raise ValueError("allowed are large (what is large is sent compressed) and off")
 
 
 def _seconds(value: str) -> float:

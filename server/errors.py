@@ -5,6 +5,7 @@ LyceumError
 │   ├── ConfigError
 │   └── DatabaseError
 ├── ProtocolError         bytes that no well-behaved client sends
+│   ├── CorruptMessage
 │   └── MessageTooBig
 ├── BadRequest            the request itself is wrong
 │   ├── BadName
@@ -61,6 +62,12 @@ class ProtocolError(LyceumError):
 
     close_code = 4400
     http_status = 400
+
+
+class CorruptMessage(ProtocolError):
+    """This message can't be unpacked."""
+
+    close_code = 1007
 
 
 class MessageTooBig(ProtocolError):

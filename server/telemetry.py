@@ -50,6 +50,15 @@ slow_receivers = Counter(
     "lyceum_slow_receivers_collapsed_total",
     "Times that a slow participant's updates gave way to one diff",
 )
+deflated_messages = Counter(
+    "lyceum_deflated_messages_total", "Large messages compressed, each once for all its receivers"
+)
+deflate_saved_bytes = Counter(
+    "lyceum_deflate_saved_bytes_total", "Bytes that need not be written thanks to compression"
+)
+deflate_waiting_bytes = Gauge(
+    "lyceum_deflate_waiting_bytes", "Bytes of messages that wait to be compressed"
+)
 throttled = Counter(
     "lyceum_throttled_total", "Times that a socket was not read for a while, as it sent too much"
 )

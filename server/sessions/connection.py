@@ -5,6 +5,7 @@ the hub's clock for keep-alive, closing and expiry.
 """
 
 import asyncio
+from contextlib import nullcontext
 from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -21,12 +22,15 @@ from server.config import Limits
 from server.domain.buckets import TokenBucket
 from server.errors import LyceumError, ProtocolError
 from server.ids import SessionName
+from server.protocol.deflate import inflated
 from server.sessions.channels import (
     Channel,
     HocuspocusChannel,
     SeatMaker,
     YWebsocketChannel,
 )
+from server.sessions.compression import ACCEPTED, NEGOTIATED
+from server.sessions.parcel import LARGE
 from server.sessions.participant import framed
 
 log = structlog.get_logger()
@@ -46,6 +50,7 @@ class Host(Protocol):
     """What a connection needs of the hub that made it."""
 
     limits: Limits
+    deflates: bool
 
     @property
     def make_seat(self) -> SeatMaker:
@@ -71,6 +76,7 @@ class Connection(asyncio.Protocol):
         "_bytes",
         "_channel",
         "_closing_at",
+        "_deflated",
         "_due",
         "_hub",
         "_messages",
@@ -81,16 +87,18 @@ class Connection(asyncio.Protocol):
         "_received_at",
         "_transport",
         "_writing_at",
+        "deflates",
         "waiting_bytes",
         "writable",
     )
 
     def __init__(self, hub: Host) -> None:
         self._hub = hub
-        self._protocol: WebSocket = ServerProtocol()
+        self._protocol: WebSocket = ServerProtocol(extensions=NEGOTIATED if hub.deflates else None)
         self._transport: asyncio.Transport | None = None
         self._channel: Channel | None = None
         self._parts: list[bytes] = []  # of a message in fragments
+        self._deflated = False  # whether they are compressed
         self._received_at = self._pinged_at = self._writing_at = hub.now()
         self._closing_at: float | None = None
         self._due = 0.0  # before this time `check` has nothing to do
@@ -99,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._paused_until: float | None = None  # while it sent too much
         self.waiting_bytes = 0
         self.writable = True
+        self.deflates = False
 
     # What the transport calls.
 
@@ -178,6 +187,8 @@ class Connection(asyncio.Protocol):
             self._flush()
             # A fresh core: that of the handshake keeps the request for as long as it lives.
             self._protocol = WebSocket(SERVER, max_size=self._hub.limits.message_bytes or None)
+            if handshake.extensions:
+                self.deflates, self._protocol.extensions = True, ACCEPTED
             self._channel = self._open_channel(request)
 
     def _peer(self) -> str:
@@ -198,6 +209,8 @@ class Connection(asyncio.Protocol):
             self.close(1003, "Messages are binary.")
         elif event.opcode in (Opcode.BINARY, Opcode.CONT):
             self._parts.append(bytes(event.data))
+            if event.rsv1:
+                self._deflated = True
             if event.fin:
                 parts, self._parts = self._parts, []
                 self._message_received(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -206,12 +219,23 @@ class Connection(asyncio.Protocol):
         assert self._channel is not None
         self._due = 0.0
         try:
+            if self._deflated:
+                message = self._inflated(message)
             self._channel.received(message)
         except LyceumError as error:
             self.fail(error)
         except Exception:
             log.exception("message failed", bytes=len(message))
             self.fail(LyceumError())
+
+    def _inflated(self, message: bytes) -> bytes:
+        """What a compressed message says; that is what counts for the bytes a second."""
+        self._deflated = False
+        with telemetry.holding("inflate") if len(message) > LARGE else nullcontext():
+            said = inflated(message, self._hub.limits.message_bytes)
+        if self._bytes:
+            self._bytes.charge(self._received_at, len(said) - len(message))
+        return said
 
     # The way out.
 

@@ -30,9 +30,9 @@ GOODBYE_SECONDS = 2.0  # for the clients' side of closing
 class Hub:
     """Where connections come together.
 
-    gate: which sockets may come at all. overloaded: whether so much waits to be saved that nobody
-    should come in. commands: takes participants' stateless messages. settle: returns once all
-    that was received is saved.
+    deflates: whether sockets may agree on compression. gate: which sockets may come at all.
+    overloaded: whether so much waits to be saved that nobody should come in. commands: takes
+    participants' stateless messages. settle: returns once all that was received is saved.
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Hub:
         overloaded: Callable[[], bool],
         commands: Commands,
         settle: Callable[[], Awaitable[None]],
+        deflates: bool = True,
     ) -> None:
         self.limits = limits
+        self.deflates = deflates
         self._registry = registry
         self._access = access
         self._gate = gate

@@ -50,10 +50,12 @@ class Dialect(Protocol):
 class Socket(Protocol):
     """The way to a client, shared by all its documents.
 
-    waiting_bytes: what came for documents that it was not let into yet.
+    waiting_bytes: what came for documents that it was not let into yet. deflates: whether the
+    client takes compressed frames.
     """
 
     waiting_bytes: int
+    deflates: bool
 
     @property
     def writable(self) -> bool:

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 
@@ -39,7 +40,8 @@ from server.sessions.document import Document, Integrated
 from server.sessions.events import UNHEARD, Events
 from server.sessions.fanout import call_paced, send_to_all
 from server.sessions.pacer import Pacer
-from server.sessions.participant import Author, Participant, framed
+from server.sessions.parcel import LARGE, Parcel
+from server.sessions.participant import Author, Participant
 from server.sessions.presence import Presence
 from server.sessions.saver import Saver
 
@@ -91,7 +93,7 @@ class Session:
         self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds)
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
-        self._answers: dict[tuple[str, bytes], bytes] = {}  # frames, until the document changes
+        self._answers: dict[bytes, Parcel] = {}  # by state vector, until the document changes
         self._edits = 0
         self._closed = details.closed_at(time.time())
         self.client_id = random.randrange(1, 2**32)  # of edits that the server makes for others
@@ -245,16 +247,14 @@ class Session:
     def _answer(self, participant: Participant, state_vector: bytes) -> None:
         """Send what a participant lacks; encoded once for all that come back with the same."""
         self.tick()
-        key = participant.dialect.address, state_vector
-        frame = self._answers.get(key)
-        if frame is None:
+        answer = self._answers.get(state_vector)
+        if answer is None:
             with telemetry.holding("diff", session=self.name):
-                diff = self.document.diff(state_vector)
-                frame = framed(participant.dialect.sync(SyncType.STEP2, diff))
+                answer = Parcel(SyncType.STEP2, self.document.diff(state_vector))
             if len(self._answers) >= MAX_ANSWERS:
                 self._answers.clear()
-            self._answers[key] = frame
-        participant.socket.write(frame)
+            self._answers[state_vector] = answer
+        answer.send((participant,), _deliver_answer)
 
     def _handle_update(
         self, participant: Participant, update: bytes, repeats: bool = False
@@ -390,7 +390,11 @@ class Session:
                 participant.behind = integrated.before
                 telemetry.slow_receivers.inc()
         update = integrated.update
-        count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
+        if len(update) < LARGE:
+            count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
+        else:
+            Parcel(SyncType.UPDATE, update).send(able, partial(_deliver_late, integrated.before))
+            count = len(able)
         telemetry.updates_delivered.inc(count)
 
     def drained(self, participant: Participant) -> None:
@@ -443,3 +447,20 @@ class Session:
         owed, self._owed = self._owed, Counter()  # nothing more of it is acknowledged
         for author in (*owed, *self.participants):
             author.close(error)
+
+
+def _deliver_answer(participant: Participant, frame: bytes) -> None:
+    if not participant.left:
+        participant.socket.write(frame)
+
+
+def _deliver_late(before: bytes, participant: Participant, frame: bytes) -> None:
+    """Write an update that had to be compressed first; if the socket is full by now, owe it."""
+    if participant.left:
+        return
+    if participant.socket.writable:
+        participant.socket.write(frame)
+    else:
+        # An older state vector than one that is there already: the diff covers both.
+        participant.behind = before
+        telemetry.slow_receivers.inc()

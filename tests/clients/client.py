@@ -18,7 +18,8 @@ class Client(Editing, Waiting):
     async def info(self) -> dict[str, Any]:
         """kind, session, client_id, address, connected, synced, unsynced, has_unsynced_changes,
         authenticated, scope, settled, refused (SyncStatus 0 on this socket), sockets_opened,
-        buffered (bytes that wait to be sent)."""
+        buffered (bytes that wait to be sent), deflates (compression was agreed on), bytes_read (of
+        the newest socket, from the wire)."""
         return dict(await self._call("info"))
 
     async def connect(self) -> None:

@@ -124,6 +124,7 @@ class Driver:
         socket: str | None = None,
         session_aware: bool = False,
         connect: bool = True,
+        deflate: bool = False,
         trace: bool = False,
         path: str | None = None,
         options: dict[str, Any] | None = None,
@@ -136,6 +137,7 @@ class Driver:
         state: the local awareness state; without one it is `{}` at clock 0, which others ignore.
         socket: clients opened with the same key (and kind) share one Hocuspocus socket.
         session_aware: hp4 only: the address of frames is `name\\0session`.
+        deflate: offer compression, and compress all that is sent, as browsers do.
         trace: keep the frames, see `Client.frames`.
         options: further options of the provider, under their own names (`flushDelay`,
             `forceSyncInterval`, `resyncInterval`, `params`, …).
@@ -154,6 +156,7 @@ class Driver:
             socketKey=socket,
             sessionAware=session_aware,
             connect=connect,
+            deflate=deflate,
             trace=trace,
             options=options or {},
             socketOptions=socket_options or {},

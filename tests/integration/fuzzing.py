@@ -13,6 +13,7 @@ from server.errors import ProtocolError
 from server.protocol import hocuspocus, yjs, ywebsocket
 
 EDGES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0x7F, 0x80, 0x81, 0xFF)
+OFFER = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
 POISON = "⛔ refused"  # text in updates that come in frames which must be refused
 
 
@@ -157,10 +158,10 @@ def is_update(message: hocuspocus.Message) -> bool:
     return True
 
 
-def frame(opcode: int, payload: bytes, fin: bool = True) -> bytes:
+def frame(opcode: int, payload: bytes, fin: bool = True, rsv1: bool = False) -> bytes:
     """A WebSocket frame from a client; masked with zeros, which changes nothing."""
     size = len(payload)
-    head = bytes((0x80 * fin | opcode,))
+    head = bytes((0x80 * fin | 0x40 * rsv1 | opcode,))
     if size < 126:
         head += bytes((0x80 | size,))
     elif size < 2**16:
@@ -185,17 +186,18 @@ class RawSocket:
         self.writer = writer
 
     @classmethod
-    async def open(cls, port: int, path: str) -> "RawSocket":
-        """Connect and have it upgraded."""
+    async def open(cls, port: int, path: str, deflate: bool = False) -> "RawSocket":
+        """Connect and have it upgraded; deflate: with compression, which must be agreed on."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         key = base64.b64encode(os.urandom(16)).decode()
         writer.write(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
-            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\n{OFFER if deflate else ''}\r\n".encode()
         )
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head.split(b"\r\n")[0], head
+        assert (b"permessage-deflate" in head) is deflate, head
         return cls(reader, writer)
 
     async def closed(self) -> Closed:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import json
-import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -237,15 +236,8 @@ async def test_bytes_before_the_token_are_counted_over_the_socket(strict: Lyceum
         assert "10000 bytes" in reason
 
 
-async def test_what_is_compressed_is_never_unpacked(server: LyceumServer) -> None:
-    """Nothing that is small on the wire becomes large in memory, in frames and in requests."""
-    async with connect(f"{server.ws}/hocuspocus", compression="deflate") as socket:
-        assert not socket.protocol.extensions
-        payload = b"\x00" * 20
-        frame = struct.pack("!BB4s", 0x80 | 0x40 | 0x02, 0x80 | len(payload), b"\x00" * 4)
-        socket.transport.write(frame + payload)  # RSV1: «this is deflated»
-        code, _ = await closed_with(socket)
-        assert code == 1002
+async def test_compressed_requests_are_not_unpacked(server: LyceumServer) -> None:
+    """Nothing that is small on the wire becomes large in memory (sockets: test_deflate.py)."""
     bomb = gzip.compress(json.dumps({"name": "x" * 50_000_000}).encode())
     async with (
         aiohttp.ClientSession() as http,

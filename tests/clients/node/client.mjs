@@ -31,7 +31,7 @@ const YWEBSOCKET_EVENTS = {
 
 /** Emits "change" whenever something happened that a wait may be for. */
 export class Client extends EventEmitter {
-  constructor(name, { kind, url, session, token, state, socketKey, sessionAware, connect, trace, options, socketOptions }) {
+  constructor(name, { kind, url, session, token, state, socketKey, sessionAware, connect, deflate, trace, options, socketOptions }) {
     super();
     this.setMaxListeners(0);
     Object.assign(this, { name, kind, session });
@@ -57,6 +57,7 @@ export class Client extends EventEmitter {
       socketKey,
       sessionAware: sessionAware ?? false,
       connect: connect ?? true,
+      deflate: deflate ?? false,
       options: options ?? {},
       socketOptions: socketOptions ?? {},
       document: this.document,
@@ -165,6 +166,8 @@ export class Client extends EventEmitter {
       refused: this.ledger.refused,
       sockets_opened: this.openings,
       buffered: socket?.bufferedAmount ?? 0,
+      deflates: socket?.extensions.includes("deflate") ?? false,
+      bytes_read: socket?._socket?.bytesRead ?? 0,
     };
   }
 

@@ -14,14 +14,14 @@ const HOCUSPOCUS = {
 /** key → { kind, wire, provider, users }: HocuspocusProviderWebsockets with more than one document. */
 const shared = new Map();
 
-function hocuspocusSocket(kind, { url, socketKey, connect, socketOptions }) {
+function hocuspocusSocket(kind, { url, socketKey, connect, deflate, socketOptions }) {
   const held = socketKey == null ? undefined : shared.get(socketKey);
   if (held !== undefined) {
     if (held.kind !== kind || held.url !== url) throw new Error(`socket ${socketKey} is ${held.kind} to ${held.url}`);
     held.users += 1;
     return held;
   }
-  const wire = new Wire();
+  const wire = new Wire(deflate);
   const whenToConnect = kind === "hp2" ? { connect } : { autoConnect: connect };
   const { Socket } = HOCUSPOCUS[kind];
   const provider = new Socket({ url, WebSocketPolyfill: wire.WebSocket, ...whenToConnect, ...socketOptions });
@@ -83,8 +83,8 @@ function openHocuspocus(kind, wanted) {
   };
 }
 
-function openYWebsocket({ url, session, document, awareness, token, connect, options }) {
-  const wire = new Wire();
+function openYWebsocket({ url, session, document, awareness, token, connect, deflate, options }) {
+  const wire = new Wire(deflate);
   const provider = new WebsocketProvider(url, session, document, {
     connect,
     awareness,

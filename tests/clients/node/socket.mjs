@@ -20,14 +20,15 @@ const bytesOf = (data) => {
  * "exception" (error thrown by a listener of the provider).
  */
 export class Wire extends EventEmitter {
-  constructor() {
+  /** deflate: offer compression, and compress all that is sent, as browsers do. */
+  constructor(deflate) {
     super();
     this.setMaxListeners(0);
     this.socket = null; // the newest one
     const wire = this;
     this.WebSocket = class extends NodeWebSocket {
       constructor(url, protocols) {
-        super(url, protocols ?? [], { perMessageDeflate: false });
+        super(url, protocols ?? [], { perMessageDeflate: deflate ? { threshold: 0 } : false });
         wire.socket = this;
         wire.emit("opening", url);
       }

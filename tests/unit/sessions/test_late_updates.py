@@ -1,0 +1,184 @@
+"""A session whose large messages are compressed while it goes on."""
+
+import random
+from datetime import UTC, datetime
+
+from pycrdt import Doc, Text
+
+from server.config import Limits
+from server.domain.details import Details, Permissions
+from server.ids import DocumentId, SessionName
+from server.persistence.types import Connection
+from server.protocol import yjs, ywebsocket
+from server.protocol.yjs import SyncType
+from server.sessions.document import Document
+from server.sessions.participant import Participant
+from server.sessions.saver import Saver
+from server.sessions.session import Session
+from tests.support.waiting import eventually
+from tests.unit.sessions.peers import Peer, participant
+
+NOW = datetime.now(UTC)
+LESSON = Details(
+    id=DocumentId(1),
+    name=SessionName("lesson"),
+    title="",
+    type="code",
+    language="",
+    status="ACTIVE",
+    owner=None,
+    permissions=Permissions(),
+    roles={},
+    capacity=None,
+    version=1,
+    created_at=NOW,
+    updated_at=NOW,
+    expires_at=None,
+)
+PASTE = "".join(random.Random(1).choice("abcdefgh \n") for _ in range(50_000))
+
+
+async def nowhere() -> Connection:
+    """Nothing is saved in these tests."""
+    raise ConnectionError
+
+
+class Typist:
+    """A client of y-websocket: what it typed, and what it heard in the order of the wire."""
+
+    def __init__(self, session: Session, deflates: bool = True) -> None:
+        self.peer = Peer(deflates)
+        self.here: Participant = participant(self.peer)
+        self.doc: Doc[Text] = Doc()
+        self.text = self.doc.get("content", type=Text)
+        self._session = session
+        session.join(self.here)
+
+    def ask(self) -> None:
+        """Sends step 1."""
+        self._session.handle(self.here, yjs.SyncStep1(self.doc.get_state(), False))
+
+    def type(self, text: str) -> None:
+        """Types at the end, and it takes effect at once."""
+        self.listen()
+        before = self.doc.get_state()
+        self.text += text
+        self._session.handle(self.here, yjs.SyncUpdate(self.doc.get_update(before)))
+        self._session.tick()
+
+    def heard(self) -> list[SyncType]:
+        """What kinds of sync messages came so far."""
+        kinds = {yjs.SyncStep2: SyncType.STEP2, yjs.SyncUpdate: SyncType.UPDATE}
+        messages = [one for frame in self.peer.messages for one in ywebsocket.decode(frame)]
+        return [kinds[type(one)] for one in messages if type(one) in kinds]
+
+    def listen(self) -> str:
+        """Takes in what came; the text as it is then."""
+        messages, self.peer.messages = self.peer.messages, []
+        for frame in messages:
+            for message in ywebsocket.decode(frame):
+                if isinstance(message, yjs.SyncStep2 | yjs.SyncUpdate):
+                    self.doc.apply_update(message.update)
+        return str(self.text)
+
+
+def large_session() -> tuple[Session, Typist]:
+    """A session that holds much, and who wrote it."""
+    session = Session(LESSON, Document(), Saver(nowhere), Limits(), lambda _: None)
+    author = Typist(session)
+    author.type(PASTE)
+    return session, author
+
+
+async def test_a_newcomer_is_answered_late_and_gets_all() -> None:
+    """What was typed while the answer was compressed comes first; together it is everything."""
+    session, author = large_session()
+    newcomers = [Typist(session) for _ in range(3)]
+    for newcomer in newcomers:
+        newcomer.ask()
+    author.type("meanwhile")
+    for newcomer in newcomers:
+        assert newcomer.heard() == [SyncType.UPDATE]
+    await eventually(lambda: all(len(newcomer.heard()) == 2 for newcomer in newcomers))
+    for newcomer in newcomers:
+        assert newcomer.peer.written < len(PASTE)
+        assert newcomer.listen() == PASTE + "meanwhile"
+
+
+async def test_who_does_not_compress_is_answered_at_once() -> None:
+    """In the plain, beside others who wait."""
+    session, _ = large_session()
+    plain, packed = Typist(session, deflates=False), Typist(session)
+    for newcomer in (packed, plain):
+        newcomer.ask()
+    assert plain.listen() == PASTE
+    assert packed.listen() == ""
+    await eventually(packed.heard)
+    assert packed.listen() == PASTE
+
+
+async def test_who_left_meanwhile_is_sent_nothing() -> None:
+    """Neither answers nor updates; another participant may have the address by now."""
+    session, author = large_session()
+    gone, stays = Typist(session), Typist(session)
+    for newcomer in (gone, stays):
+        newcomer.ask()
+    author.type(PASTE)
+    session.leave(gone.here)
+    await eventually(lambda: len(stays.heard()) == 2)
+    assert gone.heard() == []
+    assert stays.listen() == PASTE * 2
+
+
+async def test_who_is_full_meanwhile_is_owed_the_update() -> None:
+    """Its socket gets nothing more; once it drains, one diff makes good for all, the large update
+    included, though newer ones were left out after it had been handed over to be compressed.
+    """
+    session, author = large_session()
+    slow, fast = Typist(session), Typist(session)
+    for newcomer in (slow, fast):
+        newcomer.ask()
+    await eventually(lambda: slow.heard() and fast.heard())
+    assert slow.listen() == fast.listen() == PASTE
+    author.type(PASTE)
+    slow.peer.writable = False
+    author.type("more")
+    await eventually(lambda: len(fast.heard()) == 2)
+    assert slow.heard() == []
+    slow.peer.writable = True
+    session.drained(slow.here)
+    assert slow.heard() == [SyncType.UPDATE]
+    assert slow.listen() == fast.listen() == PASTE * 2 + "more"
+    author.type("!")
+    assert slow.listen().endswith("more!")
+
+
+async def test_who_was_full_and_is_not_any_more_gets_the_update() -> None:
+    """Also if a diff went out in between: what was left out and what was late are both there."""
+    session, author = large_session()
+    slow = Typist(session)
+    slow.ask()
+    await eventually(slow.heard)
+    author.type(PASTE)
+    slow.peer.writable = False
+    author.type("more")
+    slow.peer.writable = True
+    session.drained(slow.here)
+    await eventually(lambda: len(slow.heard()) == 3)
+    assert slow.listen() == PASTE * 2 + "more"
+
+
+async def test_an_answer_is_made_once_until_something_changes() -> None:
+    """Those who come with the same state share it; after an edit it is made anew."""
+    session, author = large_session()
+    first, second = Typist(session), Typist(session)
+    first.ask()
+    await eventually(first.heard)
+    second.ask()
+    assert second.listen() == PASTE
+    author.type("news")
+    third = Typist(session)
+    third.ask()
+    assert third.heard() == []
+    await eventually(third.heard)
+    assert third.listen() == PASTE + "news"

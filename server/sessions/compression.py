@@ -6,7 +6,7 @@ to many is compressed once. What comes is unpacked a message at a time, where it
 
 from collections.abc import Sequence
 
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import NegotiationError, ProtocolError
 from websockets.extensions.base import Extension
 from websockets.extensions.permessage_deflate import (
     PerMessageDeflate,
@@ -22,8 +22,9 @@ class DeflatedFrame(Frame):
     """The first frame of a compressed message, as it came."""
 
     def check(self) -> None:
-        """Reserved bits other than the first, which says that it is compressed, mean nothing."""
-        Frame(self.opcode, self.data, self.fin, False, self.rsv2, self.rsv3).check()
+        """The first reserved bit says that it is compressed; the others mean nothing."""
+        if self.rsv2 or self.rsv3:
+            raise ProtocolError("reserved bits must be 0")
 
 
 class Deflate(Extension):
@@ -33,7 +34,7 @@ class Deflate(Extension):
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
         """Frames that may be marked as compressed are; elsewhere the mark is an error."""
-        if frame.rsv1 and frame.opcode in (Opcode.BINARY, Opcode.TEXT):
+        if frame.rsv1 and (frame.opcode is Opcode.BINARY or frame.opcode is Opcode.TEXT):
             return DeflatedFrame(frame.opcode, frame.data, frame.fin, True, frame.rsv2, frame.rsv3)
         return frame
 

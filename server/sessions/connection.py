@@ -5,7 +5,6 @@ the hub's clock for keep-alive, closing and expiry.
 """
 
 import asyncio
-from contextlib import nullcontext
 from typing import Protocol, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -231,8 +230,12 @@ class Connection(asyncio.Protocol):
     def _inflated(self, message: bytes) -> bytes:
         """What a compressed message says; that is what counts for the bytes a second."""
         self._deflated = False
-        with telemetry.holding("inflate") if len(message) > LARGE else nullcontext():
-            said = inflated(message, self._hub.limits.message_bytes)
+        limit = self._hub.limits.message_bytes
+        if len(message) < LARGE:
+            said = inflated(message, limit)
+        else:
+            with telemetry.holding("inflate"):
+                said = inflated(message, limit)
         if self._bytes:
             self._bytes.charge(self._received_at, len(said) - len(message))
         return said

@@ -39,6 +39,7 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_ORIGINS": "https://School.example:443, http://localhost:5173",
             "LYCEUM_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1",
             "LYCEUM_LOG_FORMAT": "json",
+            "LYCEUM_DEFLATE": "off",
             "LYCEUM_LINGER_SECONDS": "1.5",
             "LYCEUM_HISTORY_SECONDS": "0",
             "LYCEUM_DRAIN_SECONDS": "2",
@@ -65,6 +66,7 @@ def test_every_setting_is_read() -> None:
         origins=frozenset({"https://school.example", "http://localhost:5173"}),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.1")),
         log_format="json",
+        deflate="off",
         linger_seconds=1.5,
         history_seconds=0,
         drain_seconds=2,
@@ -119,6 +121,12 @@ def test_guests_may_be_set(guests: str) -> None:
     assert Config.read({"LYCEUM_GUESTS": guests}).guests == guests
 
 
+@pytest.mark.parametrize("deflate", ["large", "off"])
+def test_compression_may_be_set(deflate: str) -> None:
+    """To what is large, or off."""
+    assert Config.read({"LYCEUM_DEFLATE": deflate}).deflate == deflate
+
+
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_the_log_format_may_be_set(log_format: str) -> None:
     """To each of the two."""
@@ -138,6 +146,7 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_TRUSTED_PROXIES", "proxy", "addresses and networks"),
         ("LYCEUM_TRUSTED_PROXIES", "10.0.0.1/8", "addresses and networks"),
         ("LYCEUM_LOG_FORMAT", "xml", "console and json"),
+        ("LYCEUM_DEFLATE", "all", "large (what is large is sent compressed) and off"),
         ("LYCEUM_LINGER_SECONDS", "soon", "seconds, 0 or more"),
         ("LYCEUM_LINGER_SECONDS", "-1", "seconds, 0 or more"),
         ("LYCEUM_HISTORY_SECONDS", "nan", "seconds, 0 or more"),

@@ -146,10 +146,8 @@ async def found(client: RawClient, text: bytes) -> bool:
     return text in await client.update()
 
 
-async def test_bombs_and_nonsense(make_server: Callable[..., LyceumServer], driver: Driver) -> None:
+async def test_bombs_and_nonsense(strict: LyceumServer, driver: Driver) -> None:
     """What would become too large, and what can't be unpacked, closes its own socket only."""
-    server = make_server(limit_message_bytes=str(MESSAGE_BYTES))
-    await server.start()
     others = await one_of_each(driver, strict.ws, "bombed", deflate=True)
     await others[0].insert("unharmed")
     bomb = deflated(compressible(64 * MESSAGE_BYTES))

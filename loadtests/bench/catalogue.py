@@ -4,7 +4,9 @@ from functools import partial
 
 from loadtests.bench.documents import large
 from loadtests.bench.faults import comeback, saved, slow_reader
-from loadtests.bench.presence import cursors, idle
+from loadtests.bench.machine import processes_for
+from loadtests.bench.memory import memory
+from loadtests.bench.presence import cursors, held, idle
 from loadtests.bench.scenarios import Scenario, highest, typing
 
 
@@ -51,6 +53,20 @@ def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scena
             partial(idle, sessions=size(connections // 20, 5), clients=size(20, 10)),
         ),
         Scenario(
+            "idle-50000",
+            "50,000 connections",
+            partial(held, sessions=size(2_500, 5), clients=size(20, 10)),
+            only=("lyceum",),
+            once=True,
+            generators=processes_for(size(50_000, 50)),
+        ),
+        Scenario(
+            "memory",
+            "Memory of sessions and documents",
+            partial(memory, sessions=size(1_000, 40), documents=size(20, 10)),
+            settings={"LYCEUM_LINGER_SECONDS": "1"},
+        ),
+        Scenario(
             "large-document",
             "A large document",
             partial(large, joins=size(20, 3), at_once=size(100, 10), held=size(20, 2)),
@@ -81,6 +97,7 @@ def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scena
             "500 sessions of 2, 5,000 edits/s: until they are saved",
             partial(saved, sessions=size(500, 10), clients=2, rate=size(5000, 200)),
             ("hocuspocus",),
+            spread=True,
         ),
     ]
     return {scenario.name: scenario for scenario in scenarios}

@@ -14,7 +14,7 @@ from loadtests.bench.machine import machine, raise_file_limit
 from loadtests.bench.peers import PEERS
 from loadtests.bench.processes import pin
 from loadtests.bench.report import write_report
-from loadtests.bench.results import Results
+from loadtests.bench.results import OtherMachine, Results
 from loadtests.bench.runner import Plan, run
 
 
@@ -86,8 +86,8 @@ def run_command(
         seconds=seconds,
         small=scale == "small",
         generators=generators,
-        server_core=-1 if no_pinning else server_core,
-        generator_cores=[-1] if no_pinning else cores,
+        server_cores=[] if no_pinning else [server_core],
+        generator_cores=[] if no_pinning else cores,
         document=document,
         connections=connections,
     )
@@ -107,7 +107,7 @@ def run_command(
         out.write_text(json.dumps(results, indent=1))
 
     if not no_pinning:
-        pin(cores[0])
+        pin(cores[:1])
     try:
         uvloop.run(run(plan, click.echo, keep))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -129,9 +129,12 @@ def run_command(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("docs/benchmarks.md"),
-    help="The page; charts go into a folder of its name.",
+    help="The page; charts go into a folder of its name, whose notes.md says where we are behind.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Write the page about one or more files of results of the same machine."""
-    write_report(Results.read(*results), out)
+    try:
+        write_report(Results.read(*results), out)
+    except OtherMachine as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"wrote {out}")

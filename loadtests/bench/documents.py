@@ -89,8 +89,8 @@ async def large(trial: Trial, joins: int, at_once: int, held: int) -> Measures:
     return {
         "join_ms": alone["joins"].percentile(0.5) * MS,
         "crowd_ms": crowd["seconds"] * MS,
-        "mib_each": (after - before) / held / 2**20,
-        "cpu": usage.server_cpu,
+        "mib_each": (after.all - before.all) / held / 2**20,
+        **usage.costs,
         "update_mib": len(update) / 2**20,
     }
 

@@ -30,7 +30,7 @@ async def comeback(trial: Trial, sessions: int, clients: int) -> Measures:
         "back_ms": (last - killed) * MS,
         "first_back_ms": (first - killed) * MS,
         "restart_ms": started * MS,
-        "cpu": usage.server_cpu,
+        **usage.costs,
         "edits": edits,
     }
 
@@ -54,7 +54,7 @@ async def slow_reader(trial: Trial, clients: int, slow: int, rate: float, paste:
     return {
         "p99_ms": second * MS,
         "p99_without_ms": first * MS,
-        "mib_each": (grown_more - grown) / slow / 2**20,
+        "mib_each": max(0.0, grown_more - grown) / slow / 2**20,
         "caught_up_ms": caught_up * MS,
         "edits": edits,
     }
@@ -62,15 +62,15 @@ async def slow_reader(trial: Trial, clients: int, slow: int, rate: float, paste:
 
 async def _paste(
     trial: Trial, sessions: list[tuple[str, int, int]], rate: float, paste: int
-) -> tuple[float, int]:
-    """p99 of those who read, and what the server grew by."""
+) -> tuple[float, float]:
+    """p99 of those who read, and what the server without its database grew by."""
     before = await trial.memory()
     async with trial.measured():
         typed = await trial.type("all", sessions, rate, trial.seconds, paste)
     trial.judge(typed)
     await trial.settle("all")
     latencies, _ = await trial.collect("all")
-    return latencies.percentile(0.99), await trial.memory() - before
+    return latencies.percentile(0.99), (await trial.memory()).own - before.own
 
 
 async def saved(trial: Trial, sessions: int, clients: int, rate: float) -> Measures:
@@ -95,7 +95,7 @@ async def saved(trial: Trial, sessions: int, clients: int, rate: float) -> Measu
         "saved_p50_ms": acknowledged.percentile(0.5) * MS,
         "saved_p99_ms": acknowledged.percentile(0.99) * MS,
         "p99_ms": latencies.percentile(0.99) * MS,
-        "cpu": usage.server_cpu,
+        **usage.costs,
         "rate": typed.rate,
         "edits": edits,
         "generator_cpu": typed.generator_cpu,

@@ -1,5 +1,7 @@
 """Gets the peers from npm and PyPI, exactly those of the lock files, when they are needed first."""
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +38,20 @@ def python(cache: Path) -> Path:
         )  # fmt: skip
         shutil.copy(REQUIREMENTS, mark)
     return interpreter
+
+
+def versions() -> dict[str, str]:
+    """The locked versions by peer."""
+    lock = json.loads((PEERS / "package-lock.json").read_text())["packages"]
+    hocuspocus = lock["node_modules/@hocuspocus/server"]["version"]
+    pycrdt = re.search(r"^pycrdt-websocket==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    assert pycrdt is not None
+    return {
+        "y-websocket-server": lock["node_modules/@y/websocket-server"]["version"],
+        "hocuspocus": hocuspocus,
+        "hocuspocus-postgres": hocuspocus,
+        "pycrdt-websocket": pycrdt[1],
+    }
 
 
 def _run(*command: str, folder: Path) -> None:

@@ -1,11 +1,14 @@
 """The machine that was measured on, and what it lets one process do."""
 
+import math
 import platform
 import resource
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+
+OTHER_FILES = 1_000  # that a process with many sockets may have open besides
 
 
 def raise_file_limit() -> int:
@@ -15,12 +18,18 @@ def raise_file_limit() -> int:
     return hard
 
 
+def processes_for(connections: int) -> int:
+    """How many processes it takes to have so many sockets open."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.ceil(connections / max(1, hard - OTHER_FILES))
+
+
 def machine() -> dict[str, str]:
     """What a reader needs to judge the figures."""
     return {
         "processor": _field("/proc/cpuinfo", "model name"),
         "cores": str(len(list(Path("/sys/devices/system/cpu").glob("cpu[0-9]*")))),
-        "memory": _field("/proc/meminfo", "MemTotal"),
+        "memory": f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GiB",
         "kernel": platform.release(),
         "python": platform.python_version(),
         "node": _output("node", "--version"),

@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.bench.installed import node_modules, python
@@ -24,6 +25,7 @@ async def lyceum(place: Place) -> AsyncIterator[Server]:
         "LYCEUM_GUESTS": "off",
         "LYCEUM_LOG_FORMAT": "json",
         "LYCEUM_DRAIN_SECONDS": "0.2",
+        **place.settings,
         **{key: value for key, value in os.environ.items() if key.startswith("LYCEUM_LIMIT_")},
     }
     server = place.server(
@@ -51,7 +53,7 @@ async def hocuspocus(place: Place) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def hocuspocus_postgres(place: Place) -> AsyncIterator[Server]:
-    """Hocuspocus with its database extension, on the same Postgres as ours, on the same core."""
+    """Hocuspocus with its database extension, on the same Postgres as ours, on the same cores."""
     await asyncio.to_thread(node_modules)
     async with _database(place) as (url, pid):
         server = place.server(
@@ -84,7 +86,7 @@ async def _database(place: Place) -> AsyncIterator[tuple[str, int]]:
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            preexec_fn=start_on(place.core),
+            preexec_fn=start_on(place.cores),
         )
     try:
         assert process.stdout is not None
@@ -97,11 +99,18 @@ async def _database(place: Place) -> AsyncIterator[tuple[str, int]]:
         await process.wait()
 
 
-Maker = Callable[[Place], AbstractAsyncContextManager[Server]]
-PEERS: dict[str, Maker] = {
-    "lyceum": lyceum,
-    "y-websocket-server": y_websocket_server,
-    "hocuspocus": hocuspocus,
-    "hocuspocus-postgres": hocuspocus_postgres,
-    "pycrdt-websocket": pycrdt_websocket,
+@dataclass(frozen=True)
+class Peer:
+    """How one is served, and what its clients speak, the first by default."""
+
+    serve: Callable[[Place], AbstractAsyncContextManager[Server]]
+    dialects: tuple[str, ...]
+
+
+PEERS = {
+    "lyceum": Peer(lyceum, ("y-websocket", "hocuspocus")),
+    "y-websocket-server": Peer(y_websocket_server, ("y-websocket",)),
+    "hocuspocus": Peer(hocuspocus, ("hocuspocus",)),
+    "hocuspocus-postgres": Peer(hocuspocus_postgres, ("hocuspocus",)),
+    "pycrdt-websocket": Peer(pycrdt_websocket, ("y-websocket",)),
 }

@@ -5,17 +5,29 @@ from html import escape
 
 from loadtests.bench.results import Value
 
-NAMES, BARS, NUMBERS = 150, 380, 120  # widths
+NAMES, BARS, NUMBERS = 150, 380, 190  # widths
 ROW, HEAD, GAP = 24, 26, 12  # heights
 OURS_COLOUR, COLOUR, TEXT = "#d9480f", "#8ba3b8", "#6e7781"  # readable on light and on dark
+PART = 0.45  # opacity of the part of a bar that is a database's
+FIELD = 12.0  # a bar longer than so many of ours is cut, so that ours can be seen
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A peer's value (None: it failed), how it is written, and what of it is a part apart."""
+
+    peer: str
+    value: Value | None
+    label: str
+    part: float = 0.0
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A title and, for each peer, a value (None: it failed) and how it is written."""
+    """A title and a bar for each peer."""
 
     title: str
-    bars: list[tuple[str, Value | None, str]]
+    bars: list[Bar]
 
 
 def svg(title: str, panels: list[Panel], ours: str) -> str:
@@ -25,9 +37,9 @@ def svg(title: str, panels: list[Panel], ours: str) -> str:
     for panel in panels:
         parts.append(_text(0, top + 17, panel.title, weight="600"))
         top += HEAD
-        longest = max((value.most for _, value, _ in panel.bars if value), default=0.0)
-        for peer, value, label in panel.bars:
-            parts += _bar(peer, value, label, top, longest, peer == ours)
+        longest = _longest(panel, ours)
+        for bar in panel.bars:
+            parts += _row(bar, top, longest, bar.peer == ours)
             top += ROW
         top += GAP
     head = (
@@ -38,29 +50,59 @@ def svg(title: str, panels: list[Panel], ours: str) -> str:
     return "\n".join([head, *parts, "</svg>"]) + "\n"
 
 
-def _bar(
-    peer: str, value: Value | None, label: str, top: int, longest: float, ours: bool
-) -> list[str]:
+def _longest(panel: Panel, ours: str) -> float:
+    """What fills the width."""
+    longest = max((bar.value.most for bar in panel.bars if bar.value), default=0.0)
+    own = max((bar.value.median for bar in panel.bars if bar.value and bar.peer == ours), default=0)
+    return min(longest, FIELD * own) if own > 0 else longest
+
+
+def _row(bar: Bar, top: int, longest: float, ours: bool) -> list[str]:
     middle = top + ROW / 2
-    parts = [_text(NAMES - 8, middle + 4, peer, anchor="end", weight="600" if ours else "400")]
+    parts = [_text(NAMES - 8, middle + 4, bar.peer, anchor="end", weight="600" if ours else "400")]
     end = float(NAMES)
-    if value is not None and longest > 0:
-        length = max(1.0, BARS * max(0.0, value.median) / longest)
+    if bar.value is not None and longest > 0:
         colour = OURS_COLOUR if ours else COLOUR
+        drawn, end = _bar(bar.value, bar.part, top, longest, colour)
+        parts += drawn
+    parts.append(_text(end + 8, middle + 4, bar.label))
+    return parts
+
+
+def _bar(
+    value: Value, part: float, top: int, longest: float, colour: str
+) -> tuple[list[str], float]:
+    """What is drawn, and where it ends."""
+
+    def at(number: float) -> float:
+        return NAMES + BARS * min(1.0, max(0.0, number) / longest)
+
+    end = max(at(value.median), NAMES + 1.0)
+    whole = at(value.median - part) if part else end
+    parts = [_rectangle(NAMES, whole, top, colour)]
+    if end > whole:
+        parts.append(_rectangle(whole, end, top, colour, PART))
+    if value.median > longest:  # cut: two slanted lines, in which the background shows
+        at_end, foot = NAMES + BARS, top + ROW - 2
         parts.append(
-            f'<rect x="{NAMES}" y="{top + 4}" width="{length:.1f}" height="{ROW - 8}"'
-            f' rx="2" fill="{colour}"/>'
+            f'<path d="M{at_end - 24} {foot}l6 {4 - ROW}M{at_end - 16} {foot}l6 {4 - ROW}"'
+            f' stroke="{TEXT}" stroke-width="2" fill="none"/>'
         )
-        least, most = (
-            NAMES + BARS * max(0.0, edge) / longest for edge in (value.least, value.most)
-        )
+    elif value.most > value.least:
+        middle, least, most = top + ROW / 2, at(value.least), at(value.most)
         parts.append(
             f'<path d="M{least:.1f} {middle}H{most:.1f}M{least:.1f} {middle - 4}v8'
             f'M{most:.1f} {middle - 4}v8" stroke="{TEXT}" fill="none"/>'
         )
-        end = max(NAMES + length, most)
-    parts.append(_text(end + 8, middle + 4, label))
-    return parts
+        end = max(end, most)
+    return parts, end
+
+
+def _rectangle(start: float, end: float, top: int, colour: str, opacity: float = 1.0) -> str:
+    return (
+        f'<rect x="{start:.1f}" y="{top + 4}" width="{end - start:.1f}" height="{ROW - 8}"'
+        f' fill="{colour}" fill-opacity="{opacity:g}"/>'
+    )
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", weight: str = "400") -> str:

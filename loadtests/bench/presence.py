@@ -6,6 +6,7 @@ from loadtests.bench.trial import FULL, Lost, Trial
 KIB = 1024.0
 RENEWED_EVERY = 15.0  # seconds, as clients do
 SETTLE = 2.0  # seconds for a server to tidy up after many joins
+LITTLE = 20.0  # edits a second, to see that a full server still works
 SAMPLED_CURSORS = 20  # receivers that look up every move
 
 
@@ -14,16 +15,18 @@ async def idle(trial: Trial, sessions: int, clients: int) -> Measures:
     first = trial.sessions(1, 1)
     await trial.herd.open("first", first, target=trial.server.target())
     await trial.rest(SETTLE)
-    empty = await trial.memory()
+    empty = (await trial.memory()).all
     wanted = trial.sessions(sessions, clients)
     opened = await trial.herd.open("all", wanted, target=trial.server.target(), concurrency=50)
     await trial.rest(SETTLE)
-    full = await trial.memory()
+    full = (await trial.memory()).all
     async with trial.measured() as idling:
         await trial.rest(trial.seconds)
     every = trial.seconds if trial.small else RENEWED_EVERY
     async with trial.measured() as renewing:
-        await trial.herd.all("renew", group="all", every=every, seconds=max(trial.seconds, every))
+        answers = await trial.herd.all(
+            "renew", group="all", every=every, seconds=max(trial.seconds, every)
+        )
     await trial.still_open("all")
     count = sessions * clients
     return {
@@ -31,9 +34,46 @@ async def idle(trial: Trial, sessions: int, clients: int) -> Measures:
         "empty_mib": empty / KIB / KIB,
         "open_seconds": opened["seconds"],
         "cpu_idle": idling.server_cpu,
-        "cpu": renewing.server_cpu,
-        "generator_cpu": renewing.generator_cpu,
+        **renewing.costs,
+        "generator_cpu": max(float(one["monitor"]["cpu"]) for one in answers),
     }
+
+
+async def held(trial: Trial, sessions: int, clients: int) -> Measures:
+    """Many more connections, without presence: all come in and stay, and edits still go through.
+
+    If a process may not have so many, several servers on one database share them.
+    """
+    count = sessions * clients
+    async with trial.servers(count) as servers:
+        typists = trial.sessions(len(servers), 2)
+        for server, session in zip(servers, typists, strict=True):
+            await trial.herd.open("typists", [session], target=server.target())
+        await trial.rest(SETTLE)
+        empty = (await trial.memory()).all
+        opened, wanted = 0.0, trial.sessions(sessions, clients)
+        for index, server in enumerate(servers):
+            share = wanted[index :: len(servers)]
+            opening = await trial.herd.open(
+                "all", share, target=server.target(), concurrency=50, present=False
+            )
+            opened += opening["seconds"]
+        await trial.rest(SETTLE)
+        full = (await trial.memory()).all
+        async with trial.measured() as usage:
+            await trial.rest(trial.seconds)
+        await trial.type("typists", typists, LITTLE, 1.0)
+        await trial.settle("typists")
+        latencies, _ = await trial.collect("typists")
+        await trial.still_open("all")
+        return {
+            "held": count,
+            "servers": len(servers),
+            "kib_each": (full - empty) / count / KIB,
+            "open_seconds": opened,
+            "cpu_idle": usage.server_cpu,
+            "p99_ms": latencies.percentile(0.99) * MS,
+        }
 
 
 async def cursors(trial: Trial, clients: int, rate: float) -> Measures:
@@ -59,7 +99,7 @@ async def cursors(trial: Trial, clients: int, rate: float) -> Measures:
     return {
         "p50_ms": latencies.percentile(0.5) * MS,
         "p99_ms": latencies.percentile(0.99) * MS,
-        "cpu": usage.server_cpu,
+        **usage.costs,
         "moves": float(latencies.total),
         "generator_cpu": moved["monitor"]["cpu"],
     }

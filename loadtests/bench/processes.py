@@ -5,15 +5,30 @@ import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PROC = Path("/proc")
+DATABASE = "postgres"  # what the kernel calls a database's processes
 
 
-def pin(core: int) -> None:
-    """Keep this process, and what it starts from now on, on one core."""
-    with suppress(OSError):
-        os.sched_setaffinity(0, {core})
+class Amount(NamedTuple):
+    """What trees used or hold, and what of that is their databases'."""
+
+    all: float
+    database: float
+
+    @property
+    def own(self) -> float:
+        """The rest."""
+        return self.all - self.database
+
+
+def pin(cores: Iterable[int]) -> None:
+    """Keep this process, and what it starts from now on, on these cores; none: anywhere."""
+    if wanted := set(cores):
+        with suppress(OSError):
+            os.sched_setaffinity(0, wanted)
 
 
 def tree(roots: Iterable[int]) -> set[int]:
@@ -33,31 +48,32 @@ def tree(roots: Iterable[int]) -> set[int]:
     return found
 
 
-def cpu_seconds(roots: Iterable[int]) -> float:
+def cpu_seconds(roots: Iterable[int]) -> Amount:
     """CPU time that trees have used; what ended in them counts once its parent has waited."""
-    ticks = 0
+    found = {True: 0, False: 0}
     for pid in tree(roots):
         with suppress(OSError, IndexError):
-            ticks += sum(int(field) for field in _stat(pid)[11:15])
-    return ticks / TICKS
+            ticks = sum(int(field) for field in _stat(pid)[11:15])
+            found[_is_database(pid)] += ticks
+    return Amount((found[True] + found[False]) / TICKS, found[True] / TICKS)
 
 
-def memory(roots: Iterable[int]) -> int:
+def memory(roots: Iterable[int]) -> Amount:
     """Bytes that trees hold: proportional set size, in which a shared page counts once."""
-    kib = 0
+    found = {True: 0, False: 0}
     for pid in tree(roots):
         with suppress(OSError):
             for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
-                    kib += int(line.split()[1])
-    return kib * 1024
+                    found[_is_database(pid)] += int(line.split()[1]) * 1024
+    return Amount(found[True] + found[False], found[True])
 
 
 def machine_seconds() -> float:
-    """CPU time of everything on this machine."""
+    """CPU time of everything on this machine, and what its hypervisor took from it."""
     fields = (PROC / "stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, fields)
-    return (user + nice + system + irq + softirq) / TICKS
+    user, nice, system, _idle, _iowait, irq, softirq, stolen, *_ = map(int, fields)
+    return (user + nice + system + irq + softirq + stolen) / TICKS
 
 
 def end_tree(root: int) -> None:
@@ -65,6 +81,10 @@ def end_tree(root: int) -> None:
     for pid in tree([root]):
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_database(pid: int) -> bool:
+    return (PROC / str(pid) / "comm").read_text().strip() == DATABASE
 
 
 def _stat(pid: int) -> list[str]:

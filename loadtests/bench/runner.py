@@ -22,7 +22,7 @@ from loadtests.bench.trial import Trial
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. Cores: -1 leaves a process wherever the system puts it."""
+    """What to run. Without cores, processes are wherever the system puts them."""
 
     peers: Sequence[str]
     scenarios: Sequence[str]
@@ -30,14 +30,14 @@ class Plan:
     seconds: float = 10.0
     small: bool = False
     generators: int = 1
-    server_core: int = 0
+    server_cores: Sequence[int] = (0,)
     generator_cores: Sequence[int] = (1,)
     document: Path | None = None
     connections: int = 10_000
     cache: Path = Path(".make/bench")
 
 
-LONGEST = 900.0  # seconds of one run, however it goes
+LONGEST = 420.0  # seconds of one run, however it goes
 
 Say = Callable[[str], None]
 Keep = Callable[[dict[str, Any]], None]
@@ -49,33 +49,52 @@ async def run(plan: Plan, say: Say, keep: Keep) -> None:
     Each run has a fresh server; small ones, which only judge correctness, share it. `keep` gets
     each result at once, so that an interrupted run has those it made.
     """
-    scenarios = catalogue(plan.small, plan.connections)
+    known = catalogue(plan.small, plan.connections)
     document = large_document(plan.document, plan.cache, plan.small)
-    together = [plan.scenarios] if plan.small else [[name] for name in plan.scenarios]
+    wanted = [known[name] for name in plan.scenarios]
+    together = [wanted] if plan.small else [[scenario] for scenario in wanted]
     for repeat in range(plan.repeats):
         turn = repeat % len(plan.peers)
-        for names in together:
+        for scenarios in together:
             for peer in (*plan.peers[turn:], *plan.peers[:turn]):
-                async with _served(plan, peer) as (server, herd):
-                    for name in names:
-                        scenario = scenarios[name]
-                        if not set(server.dialects) & set(scenario.dialects):
-                            continue
+                fitting = [one for one in scenarios if _takes_part(peer, one, repeat)]
+                if not fitting:
+                    continue
+                async with _served(plan, peer, fitting) as (server, herd):
+                    for scenario in fitting:
                         result = await _measure(plan, scenario, server, herd, document)
-                        result |= {"scenario": name, "peer": peer, "repeat": repeat}
+                        result |= {"scenario": scenario.name, "peer": peer, "repeat": repeat}
                         keep(result)
-                        say(f"{repeat + 1}/{plan.repeats} {name:20} {peer:20} {_shown(result)}")
+                        run_of = f"{repeat + 1}/{plan.repeats}"
+                        say(f"{run_of} {scenario.name:20} {peer:20} {_shown(result)}")
+
+
+def _takes_part(peer: str, scenario: Scenario, repeat: int) -> bool:
+    if scenario.once and repeat:
+        return False
+    if scenario.only:
+        return peer in scenario.only
+    return bool(set(PEERS[peer].dialects) & set(scenario.dialects))
 
 
 @asynccontextmanager
-async def _served(plan: Plan, peer: str) -> AsyncIterator[tuple[Server, Herd]]:
+async def _served(
+    plan: Plan, peer: str, scenarios: Sequence[Scenario]
+) -> AsyncIterator[tuple[Server, Herd]]:
     """A server, not started yet, and generators; both end."""
+    cores = list(plan.server_cores)
+    settings: dict[str, str] = {}
+    for scenario in scenarios:
+        settings.update(scenario.settings)
+        if scenario.spread and cores:
+            cores += plan.generator_cores
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lyceum-bench-")))
-        place = Place(peer, folder, plan.server_core, plan.cache)
-        server = await stack.enter_async_context(PEERS[peer](place))
+        place = Place(peer, folder, tuple(cores), plan.cache, settings)
+        server = await stack.enter_async_context(PEERS[peer].serve(place))
         stack.push_async_callback(server.stop)
-        herd = Herd(folder, plan.generators, list(plan.generator_cores))
+        generators = max(plan.generators, *(one.generators for one in scenarios))
+        herd = Herd(folder, generators, list(plan.generator_cores))
         yield server, await stack.enter_async_context(herd)
 
 

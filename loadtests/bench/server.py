@@ -6,9 +6,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Server:
     command: list[str]
     environ: dict[str, str]
     folder: Path
-    core: int
+    cores: tuple[int, ...]
     port: int
     dialects: dict[str, str]
     secret: str = ""
@@ -66,6 +66,14 @@ class Server:
             "secret": self.secret,
         }
 
+    def twin(self, number: int, environ: Mapping[str, str]) -> "Server":
+        """Another one like it, on a port of its own, that is told something else besides."""
+        folder = self.folder / f"twin-{number}"
+        folder.mkdir()
+        port = free_port()
+        told = {**self.environ, **environ, "PORT": str(port), "LYCEUM_PORT": str(port)}
+        return replace(self, environ=told, folder=folder, port=port, beside=[], process=None)
+
     async def start(self, ready: bool = True) -> float:
         """Start it; returns the seconds until it takes connections (and says that it is ready)."""
         began = time.perf_counter()
@@ -78,7 +86,7 @@ class Server:
                 stderr=log,
                 cwd=self.folder,
                 start_new_session=True,
-                preexec_fn=start_on(self.core),
+                preexec_fn=start_on(self.cores),
             )
         path = self.ready_path if ready else ""
         while not await _answers(self.port, path):
@@ -120,12 +128,11 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LYCEUM_")}
 
 
-def start_on(core: int) -> Callable[[], None]:
-    """What a new process does first: go to its core, and agree to end with us."""
+def start_on(cores: Sequence[int]) -> Callable[[], None]:
+    """What a new process does first: go to its cores, and agree to end with us."""
 
     def prepare() -> None:
-        if core >= 0:
-            pin(core)
+        pin(cores)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # no orphans, whatever ends us
 
     return prepare
@@ -151,23 +158,28 @@ async def _answers(port: int, path: str) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server lives: its folder and core, and where what it needs is kept."""
+    """Where a server lives: its folder and cores, and where what it needs is kept.
+
+    settings: of Lyceum's environment, beyond what every scenario has.
+    """
 
     name: str
     folder: Path
-    core: int
+    cores: tuple[int, ...]
     cache: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def server(
         self, command: list[str], dialects: dict[str, str], environ: dict[str, str] | None = None
     ) -> Server:
         """A server on a free port, which it is told as the environment's PORT."""
-        port = _free_port()
+        port = free_port()
         told = {"HOST": HOST, "PORT": str(port), **(environ or {})}
-        return Server(self.name, command, told, self.folder, self.core, port, dialects)
+        return Server(self.name, command, told, self.folder, self.cores, port, dialects)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as sock:
         sock.bind((HOST, 0))
         return int(sock.getsockname()[1])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from loadtests.bench import processes
@@ -13,8 +14,10 @@ from loadtests.bench.client import Client
 from loadtests.bench.dialects import DIALECTS
 from loadtests.bench.herd import Herd, Sessions, Typed
 from loadtests.bench.histogram import Histogram
+from loadtests.bench.machine import processes_for
 from loadtests.bench.server import Server
 from loadtests.bench.updates import Author, numbers, text_of
+from server.persistence.embedded import EmbeddedPostgres
 from server.sessions.tokens import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds
@@ -30,12 +33,18 @@ class Lost(AssertionError):
 
 @dataclass
 class Usage:
-    """What a stretch of time cost: shares of one core."""
+    """What a stretch of time cost: shares of one core. The server's are with its database's."""
 
     seconds: float = 0.0
     server_cpu: float = 0.0
+    database_cpu: float = 0.0
     generator_cpu: float = 0.0
     others_cpu: float = 0.0
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """The measures of what the server used."""
+        return {"cpu": self.server_cpu, "cpu_database": self.database_cpu}
 
 
 @dataclass
@@ -74,21 +83,37 @@ class Trial:
         usage, began, before = Usage(), time.perf_counter(), self._cpu()
         yield usage
         seconds = usage.seconds = time.perf_counter() - began
-        server, generator, everything = (
+        server, database, generator, everything = (
             (end - start) / seconds for start, end in zip(before, self._cpu(), strict=True)
         )
-        usage.server_cpu, usage.generator_cpu = server, generator
+        usage.server_cpu, usage.database_cpu, usage.generator_cpu = server, database, generator
         usage.others_cpu = max(0.0, everything - server - generator)
         self.usages.append(usage)
 
-    def _cpu(self) -> tuple[float, float, float]:
+    def _cpu(self) -> tuple[float, float, float, float]:
         return (
-            processes.cpu_seconds(self.server.roots),
-            processes.cpu_seconds([*self.herd.pids, *self.own]),
+            *processes.cpu_seconds(self.server.roots),
+            processes.cpu_seconds([*self.herd.pids, *self.own]).all,
             processes.machine_seconds(),
         )
 
-    async def memory(self) -> int:
+    @asynccontextmanager
+    async def servers(self, connections: int) -> AsyncIterator[list[Server]]:
+        """As many servers on one database as it takes for so many connections; only of ours."""
+        database = EmbeddedPostgres.running_url(Path(self.server.environ["LYCEUM_DATA_DIR"]))
+        servers = [self.server]
+        try:
+            for number in range(1, processes_for(connections)):
+                twin = self.server.twin(number, {"LYCEUM_DATABASE_URL": str(database)})
+                servers.append(twin)
+                await twin.start()
+                self.server.beside += twin.roots
+            yield servers
+        finally:
+            for twin in servers[1:]:
+                await twin.stop()
+
+    async def memory(self) -> processes.Amount:
         """Bytes of the server's processes: the least of some looks, as garbage comes and goes."""
         looks = []
         for _ in range(1 if self.small else 5):

@@ -46,7 +46,7 @@ async def held(trial: Trial, sessions: int, clients: int) -> Measures:
     """
     count = sessions * clients
     async with trial.servers(count) as servers:
-        typists = trial.sessions(len(servers), 2)
+        typists = trial.sessions(len(servers), max(2, len(trial.herd.pids)))
         for server, session in zip(servers, typists, strict=True):
             await trial.herd.open("typists", [session], target=server.target())
         await trial.rest(SETTLE)

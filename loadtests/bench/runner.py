@@ -35,6 +35,7 @@ class Plan:
     document: Path | None = None
     connections: int = 10_000
     cache: Path = Path(".make/bench")
+    patience: float = 60.0  # seconds for edits to arrive
 
 
 LONGEST = 420.0  # seconds of one run, however it goes
@@ -104,8 +105,15 @@ async def _measure(
     """One run."""
     began = time.perf_counter()
     trial = Trial(
-        server, herd, plan.seconds, plan.small, document, scenario.name, [os.getpid()]
-    )  # fmt: skip
+        server,
+        herd,
+        plan.seconds,
+        plan.small,
+        document,
+        scenario.name,
+        [os.getpid()],
+        plan.patience,
+    )
     result: dict[str, Any] = {"measures": {}, "error": None}
     try:
         async with asyncio.timeout(LONGEST):

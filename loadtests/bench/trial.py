@@ -52,7 +52,7 @@ class Trial:
     """What a scenario gets.
 
     seconds: how long to measure. small: whether only correctness matters. document: an update
-    with the large document.
+    with the large document. patience: seconds in which edits have to arrive.
     """
 
     server: Server
@@ -62,6 +62,7 @@ class Trial:
     document: bytes
     name: str  # of the scenario; names of sessions begin with it
     own: list[int]  # our own processes, besides the generators
+    patience: float = 60.0
     limited: bool = False  # whether the generator was the limit
     usages: list[Usage] = field(default_factory=list)
     _names: "count[int]" = field(default_factory=lambda: count(1))
@@ -135,11 +136,12 @@ class Trial:
         self._typed += typed.ranges
         return typed
 
-    async def settle(self, group: str, timeout: float = 60.0) -> tuple[float, int]:
+    async def settle(self, group: str, timeout: float | None = None) -> tuple[float, int]:
         """Seconds until every client has every edit, and how many deliveries that were.
 
         Raises Lost if that does not come true.
         """
+        timeout = timeout or self.patience
         made = self.herd.ledger.made(self._typed)
         expected = {str(number): len(made.get(number, ())) for number in self._sessions}
         answers = await self.herd.all("settle", group=group, expected=expected, timeout=timeout)

@@ -8,11 +8,13 @@ import secrets
 import sys
 from typing import Any
 
+import gevent
 from gevent.event import Event as Flag
 from locust import events
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadtests.locust.finish import finish
+from loadtests.locust.progress import tell_now_and_then
 from loadtests.locust.school import School
 from loadtests.locust.target import DEFAULT, ForeignTarget, checked
 from loadtests.locust.users import Reader, Student, Teacher
@@ -76,6 +78,8 @@ def open_school(environment: Any, **_: Any) -> None:
         environment.answers.asked = False
     else:
         environment.school = School(environment)
+    if not isinstance(environment.runner, WorkerRunner):
+        gevent.spawn(tell_now_and_then, environment.runner)
 
 
 @events.test_stopping.add_listener

@@ -3,16 +3,26 @@
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
-SCENARIOS = (
+from loadtests.bench.peers import PEERS, Peer
+from loadtests.bench.runner import Plan, run
+from loadtests.bench.server import Place, Server
+
+SCENARIOS = (  # the others do the same with other numbers
     "session-200",
     "session-200-highest",
     "sessions-4",
     "idle",
+    "idle-50000",
+    "memory",
     "large-document",
     "cursors",
     "comeback",
@@ -20,6 +30,7 @@ SCENARIOS = (
     "saved",
 )
 ROOT = Path(__file__).parents[2]
+PASTED_MIB = 50 * 160_000 / 2**20  # for each slow reader in the scenario
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -58,3 +69,47 @@ async def test_everything_typed_is_counted(runs: dict[str, dict[str, Any]]) -> N
     assert edits["comeback"] == 40
     assert edits["slow-reader"] == 50 + 50
     assert edits["saved"] == 200 + 100
+    assert edits["memory"] == 10 * 100  # pastes
+
+
+async def test_memory_is_bounded(runs: dict[str, dict[str, Any]]) -> None:
+    """Documents that were left give memory back; what slow readers are owed does not pile up."""
+    memory, slow = runs["memory"]["measures"], runs["slow-reader"]["measures"]
+    assert memory["left_mib"] < memory["full_mib"]
+    assert slow["mib_each"] < PASTED_MIB
+
+
+@asynccontextmanager
+async def leaky(place: Place, loses: str) -> AsyncIterator[Server]:
+    """A server that loses an edit."""
+    command = [sys.executable, "-m", "tests.support.leaky_server"]
+    yield place.server(command, {"y-websocket": ""}, {"LOSES": loses, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.mark.parametrize(
+    ("loses", "said"),
+    [("nothing", None), ("delivery", "1 deliveries lack"), ("document", "edits lost")],
+)
+async def test_lost_edits_are_noticed(
+    loses: str, said: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An edit that one client did not get, or that newcomers don't find, fails the run."""
+    monkeypatch.setitem(PEERS, "leaky", Peer(partial(leaky, loses=loses), ("y-websocket",)))
+    plan = Plan(
+        peers=["leaky"],
+        scenarios=["session-50"],
+        repeats=1,
+        seconds=0.5,
+        small=True,
+        server_cores=[],
+        generator_cores=[],
+        cache=tmp_path,
+        patience=2.0,
+    )
+    results: list[dict[str, Any]] = []
+    await run(plan, lambda _: None, results.append)
+    [result] = results
+    if said is None:
+        assert result["error"] is None
+    else:
+        assert said in result["error"]

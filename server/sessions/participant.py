@@ -8,7 +8,7 @@ from websockets.frames import Frame, Opcode
 from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import LyceumError, Overloaded
-from server.protocol.yjs import SyncType
+from server.protocol.yjs import SyncStep1, SyncType
 
 
 class Dialect(Protocol):
@@ -105,7 +105,8 @@ class Participant:
     role: what it is there; the session says. joined_at: since when it is there, as Unix time.
     closed: why nobody may write there, stopped: why this participant may not; empty while they may.
     behind: while its socket is full, the state vector of the first update that it was not sent; one
-    diff makes good for all of them later. presence_behind: the same for presence. notices_missed:
+    diff makes good for all of them later. presence_behind: the same for presence. asked: the last
+    question that it sent while its socket was full. notices_missed:
     it was not sent all notices. left: it is told nothing more; another participant may have its
     address by now. said: seqs of its chat messages, if it is a guest.
     """
@@ -115,6 +116,7 @@ class Participant:
         "_unsent",
         "_unsent_characters",
         "_unsent_saved",
+        "asked",
         "behind",
         "closed",
         "dialect",
@@ -142,6 +144,7 @@ class Participant:
         self.said: set[int] = set()
         self.behind: bytes | None = None
         self.presence_behind = False
+        self.asked: SyncStep1 | None = None
         self.notices_missed = False
         self.left = False
         saved = dialect.saved()

@@ -58,7 +58,10 @@ class Presence:
         _send(participant, self._states.greeting())
 
     def answer(self, participant: Participant) -> None:
-        """Tell somebody who asks."""
+        """Tell somebody who asks; later, if its socket is full."""
+        if not participant.socket.writable:
+            participant.presence_behind = True
+            return
         _send(participant, self._states.everybody())
 
     def make_good(self, participant: Participant) -> None:

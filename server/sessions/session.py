@@ -235,18 +235,23 @@ class Session:
                 self._handle_update(participant, update)
             case yjs.Awareness(entries):
                 self._presence.receive(participant, entries)
-            case yjs.SyncStep1(state_vector, wants_step1):
-                self._answer(participant, state_vector)
-                if wants_step1:
-                    self._send_step1(participant)
+            case yjs.SyncStep1():
+                self._answer(participant, message)
             case yjs.SyncStep2(update):
                 self._handle_step2(participant, update)
             case yjs.QueryAwareness():
                 self._presence.answer(participant)
 
-    def _answer(self, participant: Participant, state_vector: bytes) -> None:
-        """Send what a participant lacks; encoded once for all that come back with the same."""
+    def _answer(self, participant: Participant, question: yjs.SyncStep1) -> None:
+        """Send what a participant lacks; encoded once for all that come back with the same.
+
+        Who asks again and again without reading gets one answer, to the last question.
+        """
         self.tick()
+        if not participant.socket.writable:
+            participant.asked = question
+            return
+        state_vector = question.state_vector
         answer = self._answers.get(state_vector)
         if answer is None:
             with telemetry.holding("diff", session=self.name):
@@ -254,7 +259,9 @@ class Session:
             if len(self._answers) >= MAX_ANSWERS:
                 self._answers.clear()
             self._answers[state_vector] = answer
-        answer.send((participant,), _deliver_answer)
+        answer.send((participant,), partial(_deliver_answer, question))
+        if question.wants_step1:
+            self._send_step1(participant)
 
     def _handle_update(
         self, participant: Participant, update: bytes, repeats: bool = False
@@ -399,7 +406,13 @@ class Session:
 
     def drained(self, participant: Participant) -> None:
         """A participant's socket takes more again: make good for what it was not sent."""
-        if participant.behind is not None:
+        if participant.asked is not None:
+            asked, participant.asked, participant.behind = participant.asked, None, None
+            try:
+                self._answer(participant, asked)  # with all that it was not sent meanwhile
+            except LyceumError as error:
+                participant.close(error)
+        elif participant.behind is not None:
             self.tick()
             diff = self.document.diff(participant.behind)
             participant.behind = None
@@ -449,9 +462,14 @@ class Session:
             author.close(error)
 
 
-def _deliver_answer(participant: Participant, frame: bytes) -> None:
-    if not participant.left:
+def _deliver_answer(question: yjs.SyncStep1, participant: Participant, frame: bytes) -> None:
+    """Write an answer that had to be compressed first; if the socket is full by now, owe it."""
+    if participant.left:
+        return
+    if participant.socket.writable:
         participant.socket.write(frame)
+    else:
+        participant.asked = question
 
 
 def _deliver_late(before: bytes, participant: Participant, frame: bytes) -> None:

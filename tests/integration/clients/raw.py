@@ -8,8 +8,9 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.ids import ClientId
 from server.protocol import hocuspocus, yjs, ywebsocket
-from server.protocol.lib0 import Reader, varstring, varuint
+from server.protocol.lib0 import varstring, varuint
 from server.protocol.yjs import AwarenessEntry, SyncType
+from tests.support.frames import decoded
 from tests.support.server import LyceumServer
 
 EMPTY_STATE_VECTOR = b"\x00"
@@ -73,21 +74,8 @@ class RawClient:
         while not self._kept:
             frame = await self.socket.recv(decode=False)
             assert isinstance(frame, bytes)
-            self._kept = self._decoded(frame)
+            self._kept = decoded(frame, self._address)
         return self._kept.pop(0)
-
-    def _decoded(self, frame: bytes) -> list[yjs.Message]:
-        if self._address is None:
-            return ywebsocket.decode(frame)
-        reader = Reader(frame)
-        if reader.varstring() != self._address:
-            return []
-        match reader.varuint():
-            case 0:
-                return [yjs.read_sync(reader)]
-            case 1:
-                return [yjs.read_awareness(reader)]
-        return []
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from server import telemetry
 from server.config import Config
 from server.domain.details import Details
 from server.errors import StartError
@@ -76,6 +77,7 @@ async def serve(config: Config) -> int:
     listener = _listen(config.host, config.port)
     stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
+        stack.enter_context(telemetry.watching_collections())
         stack.callback(listener.close)
         url = await _or_stopped(stack, config, stopping)
         if url is None:

@@ -1,5 +1,6 @@
 """How the server speaks to those who run it: structured logs, and every metric in one place."""
 
+import gc
 import logging
 import sys
 import time
@@ -84,7 +85,10 @@ loop_lag_seconds = Histogram(
     "lyceum_loop_lag_seconds", "How late the event loop runs what is due", buckets=FAST
 )
 loop_held_seconds = Histogram(
-    "lyceum_loop_held_seconds", "Work that held the event loop, by name", ["name"], buckets=FAST
+    "lyceum_loop_held_seconds",
+    "Work that held the event loop for 5 ms or longer, by name",
+    ["name"],
+    buckets=FAST,
 )
 webhook_events_queued = Gauge(
     "lyceum_webhook_events_queued", "Events for webhooks that wait to be written"
@@ -123,22 +127,66 @@ upkeep_last_success = Gauge(
 )
 ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
 
+NOTICEABLE = 0.005  # seconds: work that holds the event loop for less is not counted
 HELD_TOO_LONG = 0.05  # seconds: longer work is logged with its name
+
+_named_seconds = 0.0  # for which the event loop was held by work that was counted
+
+
+def held(name: str, seconds: float, **fields: object) -> None:
+    """Take note of work that held the event loop; `fields` go into the log if it was long.
+
+    Nearly all work is short, and costs no more than this call.
+    """
+    global _named_seconds
+    if seconds < NOTICEABLE:
+        return
+    _named_seconds += seconds
+    loop_held_seconds.labels(name).observe(seconds)
+    if seconds > HELD_TOO_LONG:
+        structlog.get_logger().warning(
+            "event loop held", by=name, seconds=round(seconds, 3), **fields
+        )
+
+
+def named_seconds() -> float:
+    """For how long the event loop was held, in all, by work that was counted by its name."""
+    return _named_seconds
 
 
 @contextmanager
 def holding(name: str, **fields: object) -> Iterator[None]:
-    """Watch a piece of work that holds the event loop; `fields` go into the log if it was long."""
+    """Watch a piece of work that may hold the event loop, as `held` does."""
     started = time.perf_counter()
     try:
         yield
     finally:
-        seconds = time.perf_counter() - started
-        loop_held_seconds.labels(name).observe(seconds)
-        if seconds > HELD_TOO_LONG:
-            structlog.get_logger().warning(
-                "event loop held", by=name, seconds=round(seconds, 3), **fields
-            )
+        held(name, time.perf_counter() - started, **fields)
+
+
+class _Collections:
+    """Watches Python's garbage collector, which holds whatever runs."""
+
+    def __init__(self) -> None:
+        self._started = 0.0
+
+    def __call__(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self._started = time.perf_counter()
+        else:
+            seconds = time.perf_counter() - self._started
+            held("garbage collection", seconds, generation=info["generation"])
+
+
+@contextmanager
+def watching_collections() -> Iterator[None]:
+    """Count collections of garbage as work that holds the event loop."""
+    watch = _Collections()
+    gc.callbacks.append(watch)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(watch)
 
 
 class _Stderr:

@@ -50,7 +50,7 @@ def measure(update: bytes, parts: int = 0, done: DeleteSet | None = None) -> Mea
         measured = _keystroke(update)
         if measured is not None:
             return measured
-    walk = _Walk(update, parts)
+    walk = Walk(update, parts)
     inserted = walk.structs()
     deleted = walk.deletes() if done is None else walk.deletes_beyond(done)
     walk.reader.end()
@@ -70,15 +70,15 @@ def _keystroke(update: bytes) -> Measured | None:
     return None if erased is None else Measured(0, erased[1][0])
 
 
-class _Walk:
-    """One way through the structs of an update.
+class Walk:
+    """One way through the structs of an update; parts: as `measure` takes it.
 
     unseen: clocks of what came deleted already, which the delete set behind names as well.
     """
 
     __slots__ = ("_left", "reader", "unseen")
 
-    def __init__(self, update: bytes, parts: int) -> None:
+    def __init__(self, update: bytes, parts: int = 0) -> None:
         self.reader = Reader(update)
         self.unseen = 0
         self._left = parts or len(update) + 1  # each takes a byte at least
@@ -177,15 +177,15 @@ class _Walk:
         skip_values(self.reader, self.reader.varuint(), spend=self.spend)
 
 
-CONTENTS: dict[int, Callable[[_Walk], None]] = {
-    DELETED: _Walk.deleted,
-    JSON: _Walk.strings,
-    BINARY: _Walk.string,
-    EMBED: _Walk.string,
-    FORMAT: _Walk.format,
-    TYPE: _Walk.type,
-    ANY: _Walk.any,
-    DOC: _Walk.doc,
+CONTENTS: dict[int, Callable[[Walk], None]] = {
+    DELETED: Walk.deleted,
+    JSON: Walk.strings,
+    BINARY: Walk.string,
+    EMBED: Walk.string,
+    FORMAT: Walk.format,
+    TYPE: Walk.type,
+    ANY: Walk.any,
+    DOC: Walk.doc,
 }
 
 

@@ -1,67 +1,71 @@
 """Compacts a document: a snapshot and the updates after it become one snapshot.
 
-Large ones are compacted in a process of their own, since pycrdt holds the interpreter and with it
-the event loop. Run as a program, this module reads parts, each headed by its length, from standard
-input and writes the snapshot to standard output; no output means a damaged document.
+Small ones are compacted in turns of the event loop. Large ones in a process of their own, since
+encoding them takes long and pycrdt holds the interpreter, and with it the loop, for all that time;
+the process gives way to everything else on the machine. What goes to it and comes back is copied
+in a thread: files let go of the interpreter meanwhile.
 """
 
 import asyncio
-import struct
-import subprocess
+import os
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from typing import BinaryIO
 
+from server.sessions.compacting import pack
 from server.sessions.document import Document
+from server.sessions.turns import Turns
 
 LARGE = 256 * 2**10  # bytes; below, a process costs more than the work
-LENGTH = struct.Struct("<Q")
 TIMEOUT = 120.0  # seconds
+NICENESS = 10
 
 
-async def compact(parts: Sequence[bytes]) -> bytes | None:
+async def compact(parts: Sequence[bytes], turns: Turns, name: str) -> bytes | None:
     """The document that these parts make as one update; None if some of them can't be integrated.
 
-    Raises OSError if the process for a large document fails, TimeoutError if it takes too long.
+    name: what the log calls it. Raises OSError if the process for a large document fails,
+    TimeoutError if it takes too long.
     """
     if sum(map(len, parts)) < LARGE:
-        return _compact(parts)
+        return await turns.do("compaction", _compact(parts), session=name)
+    with _scratch() as given, _scratch() as made:
+        await asyncio.to_thread(pack, parts, given)
+        await _run(given, made)
+        return await asyncio.to_thread(_content, made) or None
+
+
+def _compact(parts: Sequence[bytes]) -> Generator[None, None, bytes | None]:
+    document = yield from Document.loading(parts)
+    return None if document.damaged else document.encode()
+
+
+async def _run(given: BinaryIO, made: BinaryIO) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "server.sessions.compaction",
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        sys.executable, "-m", "server.sessions.compacting", stdin=given, stdout=made
     )
     try:
+        with suppress(OSError):  # it has ended, or may not be set back
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         async with asyncio.timeout(TIMEOUT):
-            output, _ = await process.communicate(_packed(parts))
+            await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
         raise OSError(f"the compacting process ended with {process.returncode}")
-    return output or None
 
 
-def _compact(parts: Sequence[bytes]) -> bytes | None:
-    document = Document.load(parts)
-    return None if document.damaged else document.encode()
+def _scratch() -> BinaryIO:
+    """A file for bytes under way, in memory where the system has such."""
+    if sys.platform == "linux":
+        return open(os.memfd_create("lyceum-compaction"), "w+b")
+    return tempfile.TemporaryFile()
 
 
-def _packed(parts: Sequence[bytes]) -> bytes:
-    return b"".join(LENGTH.pack(len(part)) + part for part in parts)
-
-
-def _unpacked(packed: bytes) -> list[bytes]:
-    parts, at = [], 0
-    while at < len(packed):
-        (size,) = LENGTH.unpack_from(packed, at)
-        at += LENGTH.size
-        parts.append(packed[at : at + size])
-        at += size
-    return parts
-
-
-if __name__ == "__main__":
-    sys.stdout.buffer.write(_compact(_unpacked(sys.stdin.buffer.read())) or b"")
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()

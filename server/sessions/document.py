@@ -5,12 +5,13 @@ and to the journal. The bytes that come out are those that went in, merged: pycr
 that wait for what they build on to itself, so they are remembered here until they are integrated.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pycrdt import Doc, get_state, get_update, merge_updates
 
 from server.errors import DocumentDamaged, Overloaded, ProtocolError
+from server.protocol.slices import slices
 from server.protocol.update import (
     EMPTY,
     deletes_known,
@@ -26,6 +27,8 @@ KNOWN_REST = 64  # bytes: shorter leftovers are as quickly looked into as looked
 KNOWN_RESTS = 8
 MERGE_GROUP = 100  # merging thousands at once costs more per update than merging in groups
 CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if the document is
+LOAD_BYTES = 64 * 2**10  # of stored updates that are merged and integrated at once
+CUT_BYTES = 128 * 2**10  # a stored update that takes longer than a few milliseconds
 
 
 class Received(NamedTuple):
@@ -60,8 +63,10 @@ class Document:
         "_applied_bytes",
         "_applied_since",
         "_checkpoint",
+        "_checkpoint_bytes",
         "_doc",
         "_known_rests",
+        "_loading",
         "_pending_bytes",
         "_received",
         "_state",
@@ -77,9 +82,11 @@ class Document:
         self._pending_bytes = pending_bytes
         self._known_rests: dict[bytes, None] = {}  # deletions that were found to be done
         # A failed update can leave pycrdt's document so that not even reading it works any more.
-        self._checkpoint = EMPTY  # the document as it was
+        self._checkpoint: Sequence[bytes] = ()  # updates that make the document as it was
+        self._checkpoint_bytes = 0
         self._applied_since: list[bytes] = []
         self._applied_bytes = 0
+        self._loading = False
         self.damaged = False  # something that was stored could not be integrated
 
     @classmethod
@@ -90,16 +97,74 @@ class Document:
         `damaged` says so: such a document is never compacted.
         """
         document = cls()
-        for update in stored:
-            try:
-                document.receive(update, None)
-            except ProtocolError:
-                document.damaged = True
-        integrated = document.integrate()
-        document._pending_bytes = pending_bytes
-        if integrated is not None and integrated.refused:
-            document.damaged = True
+        for _ in document._load(stored, cut=False):
+            pass
+        document._loaded(pending_bytes)
         return document
+
+    @classmethod
+    def loading(
+        cls, stored: Sequence[bytes], pending_bytes: int = 0
+    ) -> "Generator[None, None, Document]":
+        """The same in steps of a few milliseconds; what they return in the end is the document.
+
+        That takes longer, as large updates are cut, with pure Python.
+        """
+        document = cls()
+        yield from document._load(stored, cut=True)
+        document._loaded(pending_bytes)
+        return document
+
+    def _load(self, stored: Sequence[bytes], cut: bool) -> Iterator[None]:
+        self._loading = True
+        group: list[bytes] = []
+        size = 0
+        for update in stored:
+            if group and (len(group) >= MERGE_GROUP or size + len(update) > LOAD_BYTES):
+                self._load_group(group)
+                group, size = [], 0
+                yield
+            if len(update) <= LOAD_BYTES:
+                group.append(update)
+                size += len(update)
+            elif not cut or len(update) <= CUT_BYTES or not (yield from self._load_slices(update)):
+                self._load_one(update)
+                yield
+        self._load_group(group)
+
+    def _load_group(self, updates: Sequence[bytes]) -> None:
+        for update in updates:
+            try:
+                self.receive(update, None)
+            except ProtocolError:
+                self.damaged = True
+        integrated = self.integrate()
+        if integrated is not None and integrated.refused:
+            self.damaged = True
+
+    def _load_one(self, update: bytes) -> None:
+        """Load an update without a look at it first: it had one before it was stored."""
+        if self._try(update) is not None:
+            self.damaged = True
+
+    def _load_slices(self, update: bytes) -> Generator[None, None, bool]:
+        """Load a large update in steps; returns False if it has to be loaded as a whole."""
+        try:
+            for piece in slices(update, read_state_vector(self._state)):
+                if piece != EMPTY and self._try(piece) is not None:
+                    return False
+                yield
+        except ProtocolError:
+            return False
+        return True
+
+    def _loaded(self, pending_bytes: int) -> None:
+        """What was stored is a checkpoint as it is; encoding it again would take long."""
+        self._loading = False
+        self._pending_bytes = pending_bytes
+        self._checkpoint = [*self._checkpoint, *self._applied_since]
+        self._checkpoint_bytes += self._applied_bytes
+        self._applied_since, self._applied_bytes = [], 0
 
     def receive(self, update: bytes, author: Hashable, repeats: bool = False) -> None:
         """Queue an update for the next `integrate`; raises ProtocolError if it is none."""
@@ -188,7 +253,8 @@ class Document:
         waiting = _decoded(rest) if _is_unknown(rest, state) else EMPTY
         if len(waiting) > len(self._waiting) and 0 < self._pending_bytes < len(waiting):
             raise Overloaded("Too many updates wait for others that have not arrived.")
-        if self._applied_bytes + len(update) > max(CHECKPOINT_BYTES, len(self._checkpoint)):
+        bound = max(CHECKPOINT_BYTES, self._checkpoint_bytes)
+        if not self._loading and self._applied_bytes + len(update) > bound:
             self._take_checkpoint(self._doc)
         else:
             self._applied_since.append(update)
@@ -196,18 +262,19 @@ class Document:
         self._state, self._waiting = state, waiting
 
     def _take_checkpoint(self, doc: YDoc) -> None:
-        self._checkpoint = doc.get_update()
+        checkpoint = doc.get_update()
+        self._checkpoint, self._checkpoint_bytes = (checkpoint,), len(checkpoint)
         self._applied_since, self._applied_bytes = [], 0
 
     def _restore(self) -> None:
         """The document as after the last update that was good, without what waits."""
         doc: YDoc = Doc()
         try:
-            for update in (self._checkpoint, *self._applied_since):
+            for update in (*self._checkpoint, *self._applied_since):
                 doc.apply_update(update)
             self._take_checkpoint(doc)
             self._doc = Doc()
-            self._doc.apply_update(self._checkpoint)
+            self._doc.apply_update(*self._checkpoint)
         except BaseException as error:
             reraise_unless_pycrdt(error)
             raise DocumentDamaged(f"A bad update broke the document: {error}") from None

@@ -155,9 +155,13 @@ class Hub:
     async def _sleep_until(self, due: float) -> None:
         while (left := due - self.now()) > 0:
             wanted = min(left, LAG_EVERY)
-            started = self.now()
+            started, named = self.now(), telemetry.named_seconds()
             await asyncio.sleep(wanted)
-            telemetry.loop_lag_seconds.observe(max(0.0, self.now() - started - wanted))
+            lag = max(0.0, self.now() - started - wanted)
+            telemetry.loop_lag_seconds.observe(lag)
+            unnamed = lag - (telemetry.named_seconds() - named)
+            if unnamed > telemetry.HELD_TOO_LONG:
+                telemetry.loop_held_seconds.labels("unnamed").observe(unnamed)
 
     async def drain(self, seconds: float) -> None:
         """Close all sockets so that nothing received is lost and nobody comes back at once.

@@ -25,15 +25,19 @@ from server.sessions.events import UNHEARD, Events
 from server.sessions.participant import Participant
 from server.sessions.saver import Saver
 from server.sessions.session import Session
+from server.sessions.turns import Turns
 
 log = structlog.get_logger()
 
 WATCH_EVERY = 0.5  # seconds between looks for what others changed about sessions
 OPEN_TIMEOUT = 10.0  # seconds that a join waits for a database that is away
 MAX_IDLE = 1_000  # sessions kept in memory with nobody in them
-COMPACT_AT = 500  # journal rows behind the newest snapshot; longer tails open slowly
+COMPACT_AT = 500  # journal rows behind the newest snapshot
+COMPACT_PAUSE = 60.0  # seconds: a busy session has so many rows every few seconds
+COMPACT_SURELY_AT = 5_000  # whatever the pause: the longer the tail, the slower it opens
 COMPACT_WHEN_LEFT = 50
 COMPACT_BYTES = 8 * 2**20  # so do those of large pastes
+CATCH_UP_ROWS = 50  # that are taken in at once
 COMPACTORS = 2  # at work at the same time
 MAX_NAME = 255
 FORBIDDEN = ("Cc", "Cs")  # control characters and lone surrogates
@@ -71,6 +75,7 @@ class Registry:
         self._catching_up: set[Session] = set()
         self._compacting: set[Session] = set()
         self._compactors = asyncio.Semaphore(COMPACTORS)
+        self._turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def peek(self, name: SessionName) -> Session | None:
@@ -115,8 +120,8 @@ class Registry:
         started = time.perf_counter()
         try:
             details, stored, chat_revision = await self._read(name)
-            with telemetry.holding("load", session=name, parts=len(stored.parts)):
-                document = Document.load(stored.parts, self._limits.pending_bytes)
+            loading = Document.loading(stored.parts, self._limits.pending_bytes)
+            document = await self._turns.do("load", loading, session=name, parts=len(stored.parts))
             session = Session(
                 details,
                 document,
@@ -207,7 +212,10 @@ class Registry:
         idle = []
         for session in self._sessions.values():
             session.expire(now)
-            self._compact_at(session, COMPACT_AT)
+            if now - session.compacted_at >= COMPACT_PAUSE:
+                self._compact_at(session, COMPACT_AT)
+            else:
+                self._compact_at(session, COMPACT_SURELY_AT)
             if session in self._behind and not self._saver.failing:
                 self._missed(session)
             if not session.participants:
@@ -237,6 +245,7 @@ class Registry:
         long = session.seq - session.snapshot_seq >= rows
         if long or session.tail_bytes >= COMPACT_BYTES:
             self._compacting.add(session)
+            session.compacted_at = time.monotonic()
             self._start(self._compact, session)
 
     async def _compact(self, session: Session) -> None:
@@ -246,7 +255,7 @@ class Registry:
             async with self._compactors:
                 async with self._database.acquire() as connection:
                     stored = await documents.load(connection, session.name)
-                snapshot = await compact(stored.parts)
+                snapshot = await compact(stored.parts, self._turns, session.name)
             if snapshot is None:
                 session.snapshot_seq = session.seq  # damaged: what was left out must stay
                 session.tail_bytes = 0
@@ -279,7 +288,9 @@ class Registry:
                     rows = await documents.updates_after(
                         connection, session.document_id, session.seq
                     )
-                session.catch_up(rows)
+                for start in range(0, len(rows), CATCH_UP_ROWS):
+                    session.catch_up(rows[start : start + CATCH_UP_ROWS])
+                    await asyncio.sleep(0)
         except PASSING as error:
             self._behind.add(session)  # the next sweep tries again
             log.warning("can't read what others wrote", session=session.name, why=describe(error))

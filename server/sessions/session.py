@@ -6,6 +6,7 @@ wait for each other. Everything here runs in the event loop's thread and never a
 """
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -55,10 +56,10 @@ class Session:
 
     details: what the database knows of the session beside the document. bytes: about what the
     document is stored in. seq: of the newest journal row that the document holds. snapshot_seq:
-    what the newest snapshot covers. tail_bytes: what was received since. missed: called when
-    others wrote to the journal. broken: it takes nobody any more. chat_revision: the newest that
-    everybody here was told of. chat_waiting: chat of it that is not saved yet. announced: whether
-    it was told as an event that it opened.
+    what the newest snapshot covers. compacted_at: when one was last begun. tail_bytes: what was
+    received since. missed: called when others wrote to the journal. broken: it takes nobody any
+    more. chat_revision: the newest that everybody here was told of. chat_waiting: chat of it that
+    is not saved yet. announced: whether it was told as an event that it opened.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Session:
         self.broken = False
         self.announced = False
         self.idle_since = time.monotonic()
+        self.compacted_at = -math.inf
         self._saver = saver
         self._limits = limits
         self._missed = missed
@@ -312,7 +314,8 @@ class Session:
         if not bound or self.bytes + len(update) <= bound or not has_structs(update):
             return True
         self.tick()
-        self.bytes = len(self.document.encode())
+        with telemetry.holding("size", session=self.name):
+            self.bytes = len(self.document.encode())
         return self.bytes + len(update) <= bound
 
     def _stop(self, participant: Participant) -> None:
@@ -358,8 +361,7 @@ class Session:
             self.failed(LyceumError())
         ended = time.perf_counter()
         self._pacer.ran(started, ended)
-        if ended - started > telemetry.HELD_TOO_LONG:
-            log.warning("event loop held", by="tick", seconds=ended - started, session=self.name)
+        telemetry.held("tick", ended - started, session=self.name)
 
     def _note_change(self) -> None:
         self._edits += 1
@@ -414,7 +416,8 @@ class Session:
                 participant.close(error)
         elif participant.behind is not None:
             self.tick()
-            diff = self.document.diff(participant.behind)
+            with telemetry.holding("catch-up of a slow reader", session=self.name):
+                diff = self.document.diff(participant.behind)
             participant.behind = None
             participant.send(participant.dialect.sync(SyncType.UPDATE, diff))
         self._presence.make_good(participant)
@@ -444,14 +447,15 @@ class Session:
     def catch_up(self, rows: list[tuple[Seq, bytes]]) -> None:
         """Take in what others wrote to the journal; it is saved already."""
         self.tick()
-        for seq, update in rows:
-            if not self.document.contains(update):  # some rows are our own
-                self.document.receive(update, None)
-            self.seq = max(self.seq, seq)
-        integrated = self.document.integrate()
-        if integrated is not None:
-            self._note_change()
-            self._deliver(integrated)
+        with telemetry.holding("catch-up", session=self.name, rows=len(rows)):
+            for seq, update in rows:
+                if not self.document.contains(update):  # some rows are our own
+                    self.document.receive(update, None)
+                self.seq = max(self.seq, seq)
+            integrated = self.document.integrate()
+            if integrated is not None:
+                self._note_change()
+                self._deliver(integrated)
 
     def failed(self, error: LyceumError) -> None:
         """The session can't go on: its participants come back to one read from the database."""

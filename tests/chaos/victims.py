@@ -21,7 +21,11 @@ for setting in sys.argv.pop(1).split():
 from server.cli import main
 main()
 """
-COMPACT_ALWAYS = {"server.sessions.hub.CHECK_EVERY": 0.02, "server.sessions.registry.COMPACT_AT": 5}
+COMPACT_ALWAYS = {
+    "server.sessions.hub.CHECK_EVERY": 0.02,
+    "server.sessions.registry.COMPACT_AT": 5,
+    "server.sessions.registry.COMPACT_PAUSE": 0,
+}
 
 
 class Victim(LyceumServer):

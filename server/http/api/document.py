@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
+from server import telemetry
 from server.documents import text
 from server.documents.exchange import TEXT_FIELD, Format
 from server.documents.reading import text_of
@@ -66,16 +67,21 @@ async def read_document(
     session, _, _ = await caller.session(session_name)
     session.tick()
     headers = {"etag": session.etag}
-    match format:
-        case "update":
-            body = _diff(session, state_vector)
-        case "state-vector":
-            body = session.document.state_vector
-        case "text" if body := text_of(session.document.encode(), field or TEXT_FIELD).encode():
-            return Response(body, media_type=MEDIA_TYPES["text"], headers=headers)
-        case _:
-            return await exported(session, format, field)
-    return Response(body, media_type=OCTETS, headers=headers)
+    with telemetry.holding("export", session=session.name):
+        match format:
+            case "update":
+                body = _diff(session, state_vector)
+                return Response(body, media_type=OCTETS, headers=headers)
+            case "state-vector":
+                body = session.document.state_vector
+                return Response(body, media_type=OCTETS, headers=headers)
+            case "text" if body := _text(session, field):
+                return Response(body, media_type=MEDIA_TYPES["text"], headers=headers)
+    return await exported(session, format, field)
+
+
+def _text(session: Session, field: str | None) -> bytes:
+    return text_of(session.document.encode(), field or TEXT_FIELD).encode()
 
 
 def _diff(session: Session, state_vector: str | None) -> bytes:
@@ -119,7 +125,8 @@ async def put_text(
 ) -> Edited:
     """Changes only what differs, so that others' edits and carets stay. Takes an editor."""
     session, visitor = await visit(caller, session_name, if_match)
-    update = text.replace_text(session.document.encode(), field, data.text, session.client_id)
+    with telemetry.holding("edit over REST", session=session.name):
+        update = text.replace_text(session.document.encode(), field, data.text, session.client_id)
     return await edit(session, visitor, update)
 
 
@@ -137,7 +144,8 @@ async def patch_text(
 ) -> Edited:
     """Places are counted in UTF-16 units, as Yjs and JavaScript count. Takes an editor."""
     session, visitor = await visit(caller, session_name, if_match)
-    update = text.patch_text(session.document.encode(), field, data.patches, session.client_id)
+    with telemetry.holding("edit over REST", session=session.name):
+        update = text.patch_text(session.document.encode(), field, data.patches, session.client_id)
     return await edit(session, visitor, update)
 
 

@@ -10,6 +10,7 @@ from litestar import Response, put
 from litestar.params import Parameter
 from msgspec import Meta, Struct
 
+from server import telemetry
 from server.documents.exchange import Format, export, put_markdown, put_prosemirror
 from server.documents.names import Naming
 from server.documents.prosemirror import Mark as Mark  # the description shows it
@@ -57,7 +58,8 @@ async def exported(session: Session, format: Format, field: str | None) -> Respo
     async with _one_at_a_time:
         session.tick()
         headers = {"etag": session.etag}
-        encoded = session.document.encode()
+        with telemetry.holding("export", session=session.name):
+            encoded = session.document.encode()
         running = asyncio.get_running_loop()
         body = await running.run_in_executor(_beside, export, encoded, format, field)
     return Response(body.encode(), media_type=MEDIA_TYPES[format], headers=headers)
@@ -129,7 +131,8 @@ async def _import(
     async with _one_at_a_time:
         session.tick()
         client_id = random.randrange(1, 2**32)  # its own: others may edit for others meanwhile
-        encoded = session.document.encode()
+        with telemetry.holding("import", session=session.name):
+            encoded = session.document.encode()
         running = asyncio.get_running_loop()
         update = await running.run_in_executor(_beside, make, session, encoded, client_id)
     session, visitor = await visit(caller, name, if_match)

@@ -183,7 +183,7 @@ def test_a_document_that_can_t_be_restored_says_so(monkeypatch: pytest.MonkeyPat
     """If even the way back fails, the document is given up instead of going on without a part."""
     document = Document()
     group(document, Sent("ann", typed(11, "a")[0]))
-    monkeypatch.setattr(document, "_checkpoint", BREAKING)
+    monkeypatch.setattr(document, "_checkpoint", [BREAKING])
     document.receive(BREAKING, "eve")
     with pytest.raises(DocumentDamaged):
         document.integrate()

@@ -1,8 +1,8 @@
 """A document update on its way to many: framed once an address, compressed once for all if large.
 
-Compressing is done in a thread, so that it never holds the event loop; what is sent meanwhile
-overtakes, which Yjs allows. What does not shrink, and what comes while much waits already, is sent
-as it is.
+Compressing is done in a thread, so that it never holds the event loop; what a participant is sent
+meanwhile goes behind it. What does not shrink, and what comes while much waits already, is sent as
+it is.
 """
 
 import asyncio
@@ -13,14 +13,13 @@ from server import telemetry
 from server.protocol.deflate import deflated, stored
 from server.protocol.yjs import SyncType
 from server.sessions.compression import deflated_frame
+from server.sessions.line import Line
 from server.sessions.participant import Dialect, Participant, framed
 
 LARGE = 16 * 2**10  # bytes; what is smaller fits into the first packets of a connection anyhow
 MOST_WAITING = 64 * 2**20  # bytes that may wait to be compressed
 PAYS = 0.9  # of its size is what a compressed body may have at most
 MOST_FRAMES = 16  # kept of one parcel
-
-Deliver = Callable[[Participant, bytes], None]
 
 
 class Press:
@@ -67,27 +66,25 @@ class Parcel:
         self._frames: dict[str, bytes] = {}  # by the dialect's address
         self._packed: bytes | None = None if len(body) >= LARGE else b""  # empty: sent as it is
         self._packed_frames: dict[str, bytes] = {}
-        self._waiting: list[tuple[Participant, Deliver]] = []
+        self._waiting: list[tuple[Dialect, Callable[[bytes], None]]] = []
 
-    def send(self, participants: Iterable[Participant], deliver: Deliver) -> None:
-        """Send it to each.
+    def send(
+        self, participants: Iterable[Participant], released: Callable[[Participant], None]
+    ) -> None:
+        """Send it to each, at once or when it is compressed.
 
-        deliver: called with each that has to wait for the compressed frame, and the frame to be
-        written to it, once that is there. The participant may have left by then.
+        released: called with a participant whose socket counted as full while it waited.
         """
         for participant in participants:
             if self._packed == b"" or not participant.socket.deflates:
                 participant.socket.write(self._frame(participant.dialect))
             elif self._packed is not None:
-                deliver(participant, self._packed_frame(participant.dialect))
+                participant.socket.write(self._packed_frame(participant.dialect))
+            elif self._waiting or PRESS.start(self._body, self._pack):
+                place = Line.of(participant, released).keep_place()
+                self._waiting.append((participant.dialect, place))
             else:
-                self._wait(participant, deliver)
-
-    def _wait(self, participant: Participant, deliver: Deliver) -> None:
-        if self._waiting or PRESS.start(self._body, self._pack):
-            self._waiting.append((participant, deliver))
-        else:
-            participant.socket.write(self._frame(participant.dialect))
+                participant.socket.write(self._frame(participant.dialect))
 
     def _pack(self, packed: bytes) -> None:
         pays = len(packed) <= PAYS * len(self._body)
@@ -95,8 +92,8 @@ class Parcel:
         if self._packed:
             telemetry.deflated_messages.inc()
         waiting, self._waiting = self._waiting, []
-        for participant, deliver in waiting:
-            deliver(participant, self._packed_frame(participant.dialect))
+        for dialect, fill in waiting:
+            fill(self._packed_frame(dialect))
 
     def _frame(self, dialect: Dialect) -> bytes:
         frame = self._frames.get(dialect.address)

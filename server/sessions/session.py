@@ -11,7 +11,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import structlog
 
@@ -261,7 +260,7 @@ class Session:
             if len(self._answers) >= MAX_ANSWERS:
                 self._answers.clear()
             self._answers[state_vector] = answer
-        answer.send((participant,), partial(_deliver_answer, question))
+        answer.send((participant,), self.drained)
         if question.wants_step1:
             self._send_step1(participant)
 
@@ -402,7 +401,7 @@ class Session:
         if len(update) < LARGE:
             count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
         else:
-            Parcel(SyncType.UPDATE, update).send(able, partial(_deliver_late, integrated.before))
+            Parcel(SyncType.UPDATE, update).send(able, self.drained)
             count = len(able)
         telemetry.updates_delivered.inc(count)
 
@@ -464,25 +463,3 @@ class Session:
         owed, self._owed = self._owed, Counter()  # nothing more of it is acknowledged
         for author in (*owed, *self.participants):
             author.close(error)
-
-
-def _deliver_answer(question: yjs.SyncStep1, participant: Participant, frame: bytes) -> None:
-    """Write an answer that had to be compressed first; if the socket is full by now, owe it."""
-    if participant.left:
-        return
-    if participant.socket.writable:
-        participant.socket.write(frame)
-    else:
-        participant.asked = question
-
-
-def _deliver_late(before: bytes, participant: Participant, frame: bytes) -> None:
-    """Write an update that had to be compressed first; if the socket is full by now, owe it."""
-    if participant.left:
-        return
-    if participant.socket.writable:
-        participant.socket.write(frame)
-    else:
-        # An older state vector than one that is there already: the diff covers both.
-        participant.behind = before
-        telemetry.slow_receivers.inc()

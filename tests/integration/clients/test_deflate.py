@@ -57,6 +57,8 @@ async def test_a_large_document_arrives_with_fewer_bytes(
     sizes = [(await client.info())["bytes_read"] for client in (plain, packed)]
     assert sizes[0] > len(WORDS)
     assert sizes[1] < 0.6 * sizes[0]
+    fresh = await driver.fresh_text(server.ws, session, kind=kind, deflate=True)
+    assert (fresh.digest, fresh.pending) == (digest, False)  # synced means that all is there
     await packed.insert("<packed>")
     await plain.insert("<plain>")
     assert await driver.wait_converged(author, plain, packed) != digest
@@ -88,7 +90,7 @@ async def test_a_paste_is_compressed_once_for_all(server: LyceumServer, driver: 
 
 
 async def test_who_comes_while_others_type(server: LyceumServer, driver: Driver) -> None:
-    """Edits that overtake the compressed answer to a newcomer disturb no kind of client."""
+    """Edits that come while the answer to a newcomer is compressed disturb no kind of client."""
     author = await driver.join("hp4", server.ws, "busy", deflate=True)
     for _ in range(2):
         await author.insert(WORDS)

@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime
 
+import pytest
 from pycrdt import Doc, Text
 
 from server.config import Limits
@@ -11,6 +12,7 @@ from server.ids import DocumentId, SessionName
 from server.persistence.types import Connection
 from server.protocol import yjs, ywebsocket
 from server.protocol.yjs import SyncType
+from server.sessions import line as line_module
 from server.sessions.document import Document
 from server.sessions.participant import Participant
 from server.sessions.saver import Saver
@@ -90,19 +92,26 @@ def large_session() -> tuple[Session, Typist]:
     return session, author
 
 
-async def test_a_newcomer_is_answered_late_and_gets_all() -> None:
-    """What was typed while the answer was compressed comes first; together it is everything."""
+async def test_a_newcomer_is_answered_late_and_in_order() -> None:
+    """What was typed while the answer was compressed comes behind it: Hocuspocus clients take their
+    acknowledgement, which comes last, for the end of the synchronization.
+    """
     session, author = large_session()
     newcomers = [Typist(session) for _ in range(3)]
     for newcomer in newcomers:
         newcomer.ask()
     author.type("meanwhile")
+    newcomers[0].here.notify('{"type":"hello"}')
+    newcomers[0].here.send(ywebsocket.DIALECT.sync(SyncType.STEP1, b"\x00"))
     for newcomer in newcomers:
-        assert newcomer.heard() == [SyncType.UPDATE]
-    await eventually(lambda: all(len(newcomer.heard()) == 2 for newcomer in newcomers))
+        assert newcomer.heard() == []
+    await eventually(lambda: all(newcomer.heard() for newcomer in newcomers))
     for newcomer in newcomers:
+        assert newcomer.heard() == [SyncType.STEP2, SyncType.UPDATE]
         assert newcomer.peer.written < len(PASTE)
         assert newcomer.listen() == PASTE + "meanwhile"
+    author.type("!")
+    assert newcomers[0].heard() == [SyncType.UPDATE]
 
 
 async def test_who_does_not_compress_is_answered_at_once() -> None:
@@ -130,10 +139,8 @@ async def test_who_left_meanwhile_is_sent_nothing() -> None:
     assert stays.listen() == PASTE * 2
 
 
-async def test_who_is_full_meanwhile_is_owed_the_update() -> None:
-    """Its socket gets nothing more; once it drains, one diff makes good for all, the large update
-    included, though newer ones were left out after it had been handed over to be compressed.
-    """
+async def test_who_is_full_meanwhile_is_owed_what_comes_then() -> None:
+    """The large update was sent before the socket was full; one diff makes good for the rest."""
     session, author = large_session()
     slow, fast = Typist(session), Typist(session)
     for newcomer in (slow, fast):
@@ -144,17 +151,18 @@ async def test_who_is_full_meanwhile_is_owed_the_update() -> None:
     slow.peer.writable = False
     author.type("more")
     await eventually(lambda: len(fast.heard()) == 2)
-    assert slow.heard() == []
+    assert slow.heard() == [SyncType.UPDATE]
+    author.type("!")
     slow.peer.writable = True
     session.drained(slow.here)
-    assert slow.heard() == [SyncType.UPDATE]
-    assert slow.listen() == fast.listen() == PASTE * 2 + "more"
-    author.type("!")
-    assert slow.listen().endswith("more!")
+    assert slow.heard() == [SyncType.UPDATE] * 2
+    assert slow.listen() == fast.listen() == PASTE * 2 + "more!"
+    author.type("?")
+    assert slow.listen().endswith("more!?")
 
 
-async def test_who_was_full_and_is_not_any_more_gets_the_update() -> None:
-    """Also if a diff went out in between: what was left out and what was late are both there."""
+async def test_who_drains_meanwhile_gets_its_diff_in_order() -> None:
+    """What was left out while the socket was full comes behind the large update, too."""
     session, author = large_session()
     slow = Typist(session)
     slow.ask()
@@ -164,8 +172,53 @@ async def test_who_was_full_and_is_not_any_more_gets_the_update() -> None:
     author.type("more")
     slow.peer.writable = True
     session.drained(slow.here)
+    assert slow.heard() == [SyncType.STEP2]
     await eventually(lambda: len(slow.heard()) == 3)
     assert slow.listen() == PASTE * 2 + "more"
+
+
+async def test_a_line_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past its bound what comes is owed, and made good by one diff once the line is gone."""
+    monkeypatch.setattr(line_module, "MOST_HELD", 100)
+    session, author = large_session()
+    newcomer = Typist(session)
+    newcomer.ask()
+    for number in range(50):
+        author.type(f"line {number}\n")
+    assert newcomer.heard() == []
+    await eventually(newcomer.heard)
+    updates = newcomer.heard().count(SyncType.UPDATE)
+    assert newcomer.heard() == [SyncType.STEP2, *[SyncType.UPDATE] * updates]
+    assert updates < 10
+    assert newcomer.listen() == author.listen()
+    assert newcomer.here.behind is None
+
+
+async def test_two_large_messages_wait_in_one_line() -> None:
+    """An answer and a paste behind it, each when it is ready, in their order."""
+    session, author = large_session()
+    newcomer = Typist(session)
+    newcomer.ask()
+    author.type(PASTE)
+    author.type("more")
+    assert newcomer.heard() == []
+    await eventually(lambda: len(newcomer.heard()) == 3)
+    assert newcomer.heard() == [SyncType.STEP2, SyncType.UPDATE, SyncType.UPDATE]
+    assert newcomer.listen() == PASTE * 2 + "more"
+    assert newcomer.here.socket is newcomer.peer
+
+
+async def test_who_asks_on_without_waiting_gets_a_few_answers() -> None:
+    """Past a few, only the last question is answered, once those before it are."""
+    session, author = large_session()
+    newcomer = Typist(session)
+    for _ in range(100):
+        newcomer.ask()
+    await eventually(newcomer.heard)
+    assert 1 < len(newcomer.heard()) < 10
+    assert newcomer.listen() == PASTE
+    author.type("more")
+    assert newcomer.listen() == PASTE + "more"
 
 
 async def test_an_answer_is_made_once_until_something_changes() -> None:

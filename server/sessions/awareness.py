@@ -11,6 +11,8 @@ one. So a client that comes back soon after its socket broke would not be seen: 
 clock with which the others saw it leave. Nor would it see them: it dropped their states, and they
 still have the clocks it knows. Both take up to 15 s with the reference servers. Here the server
 raises the clocks; a client adopts its raised clock from the echo.
+
+A state that is only renewed is no news: `changes` tells of it, but nobody hurries for it.
 Source: https://github.com/yjs/y-protocols (awareness.js).
 """
 
@@ -47,6 +49,9 @@ class AwarenessStates:
         self._own: dict[Hashable, ClientId] = {}
         self._owned: dict[Hashable, set[ClientId]] = {}
         self._changed: dict[ClientId, None] = {}
+        self._renewed: dict[ClientId, None] = {}
+        # Of an id whose owner's socket may have broken unseen; its own client may have come back.
+        self._refused: dict[ClientId, tuple[Hashable, AwarenessEntry]] = {}
         self._left = False  # somebody who may come back knows the clocks as they are
 
     def join(self, participant: Hashable, now: float) -> None:
@@ -61,6 +66,8 @@ class AwarenessStates:
                 self._renew(client, entry, now)
             elif entry.state is not None and self._may_claim(participant, client, entry, now):
                 self._claim(participant, client, entry, now)
+            elif entry.state is not None and self._is_own(participant, entry):
+                self._refused[entry.client] = participant, entry
 
     def _renew(self, client: _Client, entry: AwarenessEntry, now: float) -> None:
         gone, same = entry.state is None, entry.state == client.state
@@ -75,7 +82,7 @@ class AwarenessStates:
         client.clock = entry.clock if entry.clock > client.clock else client.clock + (not gone)
         client.state = entry.state
         client.renewed = now
-        self._changed[entry.client] = None
+        (self._renewed if same else self._changed)[entry.client] = None
 
     def _may_claim(
         self,
@@ -88,12 +95,15 @@ class AwarenessStates:
             return False
         if client is None:
             return True
-        is_own = self._own.get(participant, entry.client) == entry.client
+        is_own = self._is_own(participant, entry)
         if client.owner is None:
             came_after = self._joined.get(participant, inf) >= client.renewed
             return (is_own and came_after) or entry.clock > client.clock
         relayed = self._own.get(client.owner) != entry.client
         return is_own and (relayed or now - client.renewed > SILENCE)
+
+    def _is_own(self, participant: Hashable, entry: AwarenessEntry) -> bool:
+        return self._own.get(participant, entry.client) == entry.client
 
     def _claim(
         self,
@@ -121,12 +131,17 @@ class AwarenessStates:
         self._joined.pop(participant, None)
         self._own.pop(participant, None)
         self._left = True
+        for client_id in [one for one, (who, _) in self._refused.items() if who == participant]:
+            del self._refused[client_id]
         for client_id in self._owned.pop(participant, ()):
             client = self._clients[client_id]
             client.owner, client.renewed = None, now
             if client.state is not None:
                 client.state = None
                 self._changed[client_id] = None
+            if client_id in self._refused:
+                claimant, entry = self._refused.pop(client_id)
+                self.receive(claimant, (entry,), now)
 
     def expire(self, now: float) -> None:
         """States that were not renewed are gone; those long gone are forgotten."""
@@ -142,15 +157,23 @@ class AwarenessStates:
         for client_id in forgotten:
             del self._clients[client_id]
             self._changed.pop(client_id, None)
+            self._renewed.pop(client_id, None)
+            self._refused.pop(client_id, None)
 
     @property
     def dirty(self) -> bool:
-        """Whether `changes` would return anything."""
+        """Whether `changes` would return news."""
         return bool(self._changed)
 
+    @property
+    def renewed(self) -> bool:
+        """Whether `changes` would return states that others know, with higher clocks."""
+        return bool(self._renewed)
+
     def changes(self) -> list[AwarenessEntry]:
-        """What changed since the last call, the newest state of each client once."""
-        changed, self._changed = self._changed, {}
+        """What changed or was renewed since the last call, the newest of each client once."""
+        changed = self._changed | self._renewed
+        self._changed, self._renewed = {}, {}
         for client_id in changed:
             self._clients[client_id].told = self._clients[client_id].clock
         return [self._entry(client_id) for client_id in changed]

@@ -1,4 +1,8 @@
-"""A session's presence on its way to the participants: gathered for a while, then told to all."""
+"""A session's presence on its way to the participants: gathered for a while, then told to all.
+
+Clients renew their states every 15 s and drop those that they did not hear of for 30 s. So all of
+them must hear of a renewal, but not soon: those of some seconds are told in one message.
+"""
 
 import asyncio
 import time
@@ -12,6 +16,8 @@ from server.sessions.awareness import AwarenessStates
 from server.sessions.fanout import call_paced, send_to_all
 from server.sessions.pacer import Pacer
 from server.sessions.participant import Participant
+
+RENEWALS_EVERY = 5.0  # seconds for which renewals are gathered, far below what clients wait
 
 
 class Presence:
@@ -28,6 +34,7 @@ class Presence:
         self._pacer = Pacer(pace.presence_share, pace.presence_longest_seconds)
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
+        self._gathering: asyncio.Handle | None = None  # runs out when renewals must be told
 
     def join(self, participant: Participant, now: float) -> None:
         """Somebody may say that it is here."""
@@ -71,8 +78,19 @@ class Presence:
             _send(participant, self._states.everything())
 
     def _schedule(self) -> None:
-        if self._scheduled is None and self._states.dirty:
+        if self._states.dirty:
+            self._hurry()
+        elif self._gathering is None and self._states.renewed:
+            self._gathering = self._loop.call_later(RENEWALS_EVERY, self._gathered)
+
+    def _hurry(self) -> None:
+        if self._scheduled is None:
             self._scheduled = call_paced(self._loop, self._pacer, self._tick)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if self._states.renewed:  # or they were told with what changed
+            self._hurry()
 
     def _tick(self) -> None:
         self._scheduled = None

@@ -1,6 +1,7 @@
 """Who is here, across both dialects."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.clients.driver import Driver, Kind
 from tests.integration.clients.kinds import KINDS, one_of_each
 from tests.integration.clients.raw import announcement, raw_client
 from tests.support.server import LyceumServer
+from tests.support.waiting import eventually
 
 SOON = 5.0  # seconds; the reference servers need up to 15 s for what is waited for here
 
@@ -166,3 +168,19 @@ async def test_queries_are_answered_in_both_dialects(server: LyceumServer, drive
     for hocuspocus in (False, True):
         async with raw_client(server, "query", hocuspocus) as asker:
             assert await asker.present() == expected
+
+
+async def test_renewals_reach_all_kinds(server: LyceumServer, driver: Driver) -> None:
+    """A state that is only renewed is heard of by everybody long before they would drop it."""
+    watchers = await one_of_each(driver, server.ws, "renewals")
+    async with raw_client(server, "renewals") as raw:
+        await raw.announce(77, 1, '{"name":"raw"}')
+        await asyncio.gather(*(watcher.wait_awareness(ids=[77]) for watcher in watchers))
+        await raw.announce(77, 2, '{"name":"raw"}')
+        for watcher in watchers:
+            await eventually(partial(has_heard, watcher, 77, 2), what="the renewal")
+
+
+async def has_heard(watcher: Client, client: int, clock: int) -> bool:
+    """Whether a client knows of another's state with this clock."""
+    return bool((await watcher.awareness())[client]["clock"] >= clock)

@@ -99,8 +99,8 @@ class Receiver:
 
 
 def tick(server: AwarenessStates, receivers: list[Receiver]) -> bool:
-    """What changed goes to everybody who is connected; whether anything did."""
-    if not server.dirty:
+    """What changed or was renewed goes to all who are connected; whether anything was."""
+    if not server.dirty and not server.renewed:
         return False
     changes = server.changes()
     for receiver in receivers:

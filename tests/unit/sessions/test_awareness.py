@@ -124,6 +124,29 @@ def test_changes_hold_each_client_once(states: AwarenessStates) -> None:
     assert states.changes() == []
 
 
+def test_a_renewal_is_told_but_no_news(states: AwarenessStates) -> None:
+    """The same state with a higher clock waits for the next change or its time; told once."""
+    states.receive(ANN, [entry(1, 2, '"ann"')], now=1)
+    assert not states.dirty
+    assert states.renewed
+    states.receive(BOB, [entry(2, 2, '"new"')], now=1)
+    assert states.dirty
+    assert states.changes() == [entry(2, 2, '"new"'), entry(1, 2, '"ann"')]
+    assert not states.dirty
+    assert not states.renewed
+
+
+def test_a_change_outruns_a_renewal(states: AwarenessStates) -> None:
+    """Who renews and then changes, or leaves, is told of at once and once."""
+    states.receive(ANN, [entry(1, 2, '"ann"')], now=1)
+    states.receive(ANN, [entry(1, 3, '"new"')], now=1)
+    states.receive(BOB, [entry(2, 2, '"bob"')], now=1)
+    states.leave(BOB, now=2)
+    assert states.dirty
+    assert states.changes() == [entry(1, 3, '"new"'), entry(2, 2, None)]
+    assert not states.renewed
+
+
 def test_states_expire_unless_renewed(states: AwarenessStates) -> None:
     """Ann renews and stays; Bob does not, and goes after 30 seconds."""
     states.receive(ANN, [entry(1, 2, '"ann"')], now=EXPIRY - 1)

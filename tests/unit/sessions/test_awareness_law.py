@@ -7,7 +7,8 @@ from server.sessions.awareness import AwarenessStates
 from tests.unit.sessions.receivers import Receiver, tick
 
 MOST_ROUNDS = 60  # far more than the few in which news goes round and echoes come back
-ACTIONS = ["connect", "lose", "leave", "state", "null", "transmit", "transmit", "tick", "tick"]
+ACTIONS = ["connect", "lose", "leave", "state", "renew", "null"]
+ACTIONS += ["transmit", "transmit", "tick", "tick", "gathered"]
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(ACTIONS)), max_size=40)
 
 
@@ -26,11 +27,15 @@ def step(server: AwarenessStates, receivers: list[Receiver], who: int, action: s
             receiver.noticed()
         case "state":
             receiver.set_state(f'{{"n":{n}}}')
+        case "renew" if receiver.client in receiver.states:
+            receiver.set_state(receiver.states[receiver.client])
         case "null" if receiver.socket is not None and not receiver.outgoing:
             receiver.set_state(None)
         case "transmit":
             receiver.transmit()
-        case "tick":
+        case "tick" if server.dirty:
+            tick(server, receivers)
+        case "gathered":
             tick(server, receivers)
 
 
@@ -66,6 +71,22 @@ def test_everybody_sees_the_same_people(steps: list[tuple[int, str]]) -> None:
     for receiver in receivers:
         if receiver.socket is not None:
             assert receiver.states == here
+
+
+def test_who_comes_back_before_its_old_socket_ended_is_seen() -> None:
+    """A client whose last word was lost says it again while its old socket seems alive."""
+    server = AwarenessStates()
+    receivers = [Receiver(client, server) for client in (1, 2)]
+    for receiver in receivers:
+        receiver.connect()
+    settle(server, receivers)
+    receivers[0].set_state('{"name":"lost"}')
+    receivers[0].lose()
+    receivers[0].connect()
+    settle(server, receivers)
+    receivers[0].noticed()
+    settle(server, receivers)
+    assert receivers[1].states[receivers[0].client] == '{"name":"lost"}'
 
 
 def test_who_comes_back_at_once_is_seen_and_sees() -> None:

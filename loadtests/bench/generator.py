@@ -27,7 +27,7 @@ from loadtests.bench.updates import Author
 from server.sessions.tokens import make_token
 
 JOIN_TIMEOUT = 120.0  # seconds, and…
-SLOWEST = 200.0  # …a second for so many clients
+SLOWEST = 40.0  # …a second for so many clients
 TURN = 0.001  # seconds between looks at what is due: less would spin and starve receivers
 GIVE_UP = 30.0  # seconds after which a client tries another socket, as y-websocket's does
 PER_ADDRESS = 20_000  # sockets from one loopback address, which has 28,000 ports

@@ -38,7 +38,7 @@ class Plan:
     patience: float = 60.0  # seconds for edits to arrive
 
 
-LONGEST = 420.0  # seconds of one run, however it goes
+LONGEST = 600.0  # seconds of one run, however it goes
 
 Say = Callable[[str], None]
 Keep = Callable[[dict[str, Any]], None]

@@ -52,6 +52,7 @@ def add_options(parser: Any) -> None:
 @events.init.add_listener
 def prepare(environment: Any, runner: Any, **_: Any) -> None:
     """Check the target, and let each kind of user have its number."""
+    gevent.get_hub().loop.update_now()  # or a slow start counts as a part of --run-time
     options = environment.parsed_options
     environment.host = environment.host or DEFAULT
     try:

@@ -14,9 +14,7 @@ log = logging.getLogger("lyceum")
 
 
 def tell_now_and_then(runner: Any) -> None:
-    """Log how many are in and how long edits take, for as long as the test runs."""
-    options = runner.environment.parsed_options
-    people = options.students + options.teachers
+    """Log how many joins there were and how long edits take, for as long as the test runs."""
     while True:
         gevent.sleep(EVERY)
         if runner.state not in (STATE_SPAWNING, STATE_RUNNING):
@@ -25,9 +23,8 @@ def tell_now_and_then(runner: Any) -> None:
         edits, joins = stats.get(PEER, "WS"), stats.get(JOIN, "WS")
         p99 = edits.get_response_time_percentile(0.99) if edits.num_requests else None
         log.info(
-            "%s of %s people are in; edit → peer: p99 %s; failures: %s",
+            "joined: %s; edit → peer: p99 %s; failures: %s",
             joins.num_requests,
-            people,
             "not yet" if p99 is None else f"{p99:,.0f} ms",
             stats.total.num_failures,
         )

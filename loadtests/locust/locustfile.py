@@ -5,6 +5,7 @@ Run from the root of the repository: `make load PROFILE=classroom`; README.md be
 
 import logging
 import secrets
+import signal
 import sys
 from typing import Any
 
@@ -66,6 +67,8 @@ def prepare(environment: Any, runner: Any, **_: Any) -> None:
     options.num_users = options.students + options.teachers + options.readers
     environment.school = None
     if isinstance(runner, WorkerRunner):
+        if options.processes:  # Ctrl-C reaches all of a terminal; the master ends the others
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         runner.register_message(ASK, answer, concurrent=True)
     elif isinstance(runner, MasterRunner):
         environment.answers = Answers()

@@ -10,6 +10,7 @@ from server.domain.roles import Role
 from server.sessions.tokens import make_token
 from tests.browser.conftest import OpenWindow
 from tests.browser.window import converged
+from tests.clients.driver import Driver
 from tests.support.server import LyceumServer
 from tests.support.waiting import eventually
 
@@ -208,3 +209,25 @@ async def test_a_new_server_has_two_writing_soon(
 
 def _only(wanted: Callable[[str], bool], text: str) -> str:
     return "".join(filter(wanted, text))
+
+
+async def test_a_browser_agrees_on_compression(
+    server: LyceumServer, open_window: OpenWindow, driver: Driver
+) -> None:
+    """A large text comes compressed, and what is typed then goes out so and is heard."""
+    author = await driver.join("hp4", server.ws, "compressed")
+    await author.insert("a line of many words\n" * 2000)
+    before = await server.metric("lyceum_deflated_messages_total")
+    window = await open_window(f"{server.http}/?session=compressed", "Ada")
+    await window.write("typed in a browser")
+    text = await author.wait_text(contains="typed in a browser")
+    assert len(text) > 40_000
+    assert await server.metric("lyceum_deflated_messages_total") == before + 1
+    await author.insert("pasted" * 5000)
+    await author.wait_settled()
+    await eventually(lambda: compressed_since(server, before + 1))
+
+
+async def compressed_since(server: LyceumServer, before: float) -> bool:
+    """Whether the server has compressed a message since."""
+    return await server.metric("lyceum_deflated_messages_total") > before

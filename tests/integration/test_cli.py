@@ -85,6 +85,15 @@ async def test_wrong_option(lyceum: Command) -> None:
     assert not (lyceum.folder / "data").exists()
 
 
+async def test_several_processes_need_what_is_not_there_yet(lyceum: Command) -> None:
+    """They are refused with the reason, and nothing is made; one is what there is."""
+    complaint = (await lyceum("serve", "--workers", "2", redis_url="redis://localhost")).complaint
+    assert "--workers 2" in complaint
+    assert "LYCEUM_REDIS_URL" in complaint
+    assert "does not exist yet" in complaint
+    assert not (lyceum.folder / "data").exists()
+
+
 async def test_port_taken(lyceum: Command) -> None:
     """A port that is taken is named, with both ways to choose another; nothing was made."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

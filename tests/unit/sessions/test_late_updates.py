@@ -1,48 +1,20 @@
 """A session whose large messages are compressed while it goes on."""
 
 import random
-from datetime import UTC, datetime
 
 import pytest
 from pycrdt import Doc, Text
 
-from server.config import Limits
-from server.domain.details import Details, Permissions
-from server.ids import DocumentId, SessionName
-from server.persistence.types import Connection
 from server.protocol import yjs, ywebsocket
 from server.protocol.yjs import SyncType
 from server.sessions import line as line_module
-from server.sessions.document import Document
 from server.sessions.participant import Participant
-from server.sessions.saver import Saver
 from server.sessions.session import Session
 from tests.support.waiting import eventually
 from tests.unit.sessions.peers import Peer, participant
+from tests.unit.sessions.slow import open_session
 
-NOW = datetime.now(UTC)
-LESSON = Details(
-    id=DocumentId(1),
-    name=SessionName("lesson"),
-    title="",
-    type="code",
-    language="",
-    status="ACTIVE",
-    owner=None,
-    permissions=Permissions(),
-    roles={},
-    capacity=None,
-    version=1,
-    created_at=NOW,
-    updated_at=NOW,
-    expires_at=None,
-)
 PASTE = "".join(random.Random(1).choice("abcdefgh \n") for _ in range(50_000))
-
-
-async def nowhere() -> Connection:
-    """Nothing is saved in these tests."""
-    raise ConnectionError
 
 
 class Typist:
@@ -86,7 +58,7 @@ class Typist:
 
 def large_session() -> tuple[Session, Typist]:
     """A session that holds much, and who wrote it."""
-    session = Session(LESSON, Document(), Saver(nowhere), Limits(), lambda _: None)
+    session = open_session()
     author = Typist(session)
     author.type(PASTE)
     return session, author

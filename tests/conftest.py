@@ -10,8 +10,14 @@ import pytest_asyncio
 from server.persistence.database import Database
 from server.persistence.types import Connection
 from tests.clients.driver import Driver
+from tests.support import watchdog
 from tests.support.postgres import FLAVOURS, PostgresInstance
 from tests.support.server import LyceumServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the end of a run tell what held servers' event loops."""
+    config.pluginmanager.register(watchdog)
 
 
 @pytest_asyncio.fixture(scope="session", params=FLAVOURS)

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support import watchdog
 from tests.support.waiting import eventually
 
 LYCEUM = Path(sys.executable).with_name("lyceum")
@@ -168,7 +169,9 @@ class LyceumServer:
         if self._process.returncode is None:
             self._process.terminate()
         async with asyncio.timeout(60):
-            return await self._process.wait()
+            code = await self._process.wait()
+        watchdog.note(self.logs())
+        return code
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -182,6 +185,7 @@ class LyceumServer:
                     await self._process.wait()
             except TimeoutError:
                 await self.kill()
+        watchdog.note(self.logs())
 
 
 class ServerEnded(Exception):

@@ -8,12 +8,14 @@ Source: https://github.com/yjs/yjs (src/structs/Item.js, getMissing), update for
 
 import heapq
 import re
+from array import array
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from server.errors import ProtocolError
-from server.protocol.lib0 import varuint
+from server.protocol.lib0 import MAX_VARUINT, varuint
 from server.protocol.structs import (
     ANY,
     CONTENTS,
@@ -35,7 +37,7 @@ MOST_STRUCTS = 1_000  # or deletions, of one slice: about a millisecond of integ
 MOST_BYTES = 64 * 2**10  # of one slice, unless a single segment is larger
 SEGMENT_STRUCTS = 250
 SEGMENT_BYTES = 16 * 2**10
-READ_AT_ONCE = 500  # structs: less than a millisecond
+READ_AT_ONCE = 250  # structs: less than a millisecond
 
 # What most structs are: text or something deleted, beside other items, shorter than 128. Captured
 # are the clients of what is on the left or right, or of both.
@@ -44,6 +46,8 @@ BESIDE = re.compile(
         b"V", rb"[\x80-\xff]{0,7}[\x00-\x7f]"
     )
 )
+
+FIXED = 6  # numbers of a segment in front of what it needs, how much that is included
 
 Id = tuple[int, int]  # client and clock
 Ids = tuple[Id, ...]
@@ -62,14 +66,42 @@ class _Segment(NamedTuple):
 
 
 class _Group:
-    """The structs of one client in an update. at: the first segment that is in no slice yet."""
+    """The structs of one client in an update, and which of them are in no slice yet.
 
-    __slots__ = ("at", "client", "segments")
+    Segments are kept as bare numbers: Python's garbage collector would look through hundreds of
+    thousands of objects again and again, for longer than anybody may hold the event loop.
+    """
+
+    __slots__ = ("_at", "_numbers", "client")
 
     def __init__(self, client: int) -> None:
         self.client = client
-        self.segments: list[_Segment] = []
-        self.at = 0
+        self._numbers = array("q")
+        self._at = 0
+
+    def append(self, segment: _Segment) -> None:
+        """Add a segment behind all others; raises ProtocolError if its clocks are too large."""
+        if segment.next_clock > MAX_VARUINT:
+            raise ProtocolError(f"the clock {segment.next_clock} has more than 53 bits")
+        *numbers, needs = segment
+        self._numbers.extend((*numbers, len(needs), *chain.from_iterable(needs)))
+
+    @property
+    def done(self) -> bool:
+        """Whether all are in slices."""
+        return self._at >= len(self._numbers)
+
+    @property
+    def next(self) -> _Segment:
+        """The first that is in no slice yet."""
+        at, numbers = self._at + FIXED, self._numbers
+        start, end, clock, next_clock, structs, count = numbers[self._at : at]
+        needs = tuple((numbers[pair], numbers[pair + 1]) for pair in range(at, at + 2 * count, 2))
+        return _Segment(start, end, clock, next_clock, structs, needs)
+
+    def advance(self) -> None:
+        """The next one is in a slice now."""
+        self._at += FIXED + 2 * self._numbers[self._at + FIXED - 1]
 
 
 class _Deletions(NamedTuple):
@@ -130,7 +162,7 @@ class _Reading:
                 id_ for id_ in ids if known.get(id_[0], state.get(id_[0], 0)) <= id_[1]
             )
             if count and (new or count >= SEGMENT_STRUCTS or position - start >= SEGMENT_BYTES):
-                group.segments.append(_Segment(start, position, first, clock, count, needs))
+                group.append(_Segment(start, position, first, clock, count, needs))
                 start, first, count, needs = position, clock, 0, ()
             if new:
                 needs = new
@@ -140,7 +172,7 @@ class _Reading:
             count += 1
         reader.position = position
         if count:
-            group.segments.append(_Segment(start, position, first, clock, count, needs))
+            group.append(_Segment(start, position, first, clock, count, needs))
 
     def _struct(self, position: int, client: int, clock: int, own: bytes) -> tuple[int, Ids, int]:
         """Read a struct; returns its length, what of other clients it builds on, and its end."""
@@ -278,8 +310,8 @@ def _inserting(update: bytes, groups: list[_Group], done: dict[int, int]) -> Ite
         number = ready.popleft()
         group = groups[number]
         client = group.client
-        while group.at < len(group.segments):
-            segment = group.segments[group.at]
+        while not group.done:
+            segment = group.next
             missing = _missing(client, segment, done)
             if missing is not None:
                 heapq.heappush(waiting.setdefault(missing[0], []), (missing[1], number))
@@ -289,7 +321,7 @@ def _inserting(update: bytes, groups: list[_Group], done: dict[int, int]) -> Ite
                 current = _Slice()
             current.add(client, segment)
             done[client] = max(done.get(client, 0), segment.next_clock)
-            group.at += 1
+            group.advance()
         waits = waiting.get(client)
         while waits and waits[0][0] < done.get(client, 0):
             ready.append(heapq.heappop(waits)[1])
@@ -311,7 +343,9 @@ def _left(update: bytes, groups: list[_Group]) -> Iterator[bytes]:
     """What is in no slice yet, since it builds on what is not there."""
     current = _Slice()
     for group in groups:
-        for segment in group.segments[group.at :]:
+        while not group.done:
+            segment = group.next
+            group.advance()
             if not current.takes(group.client, segment, most=False):
                 yield current.encode(update)
                 current = _Slice()

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 DOOR_EVERY = 1.0  # seconds between two looks for a place in a full session
 REFUSAL_PAUSE = 1.0  # seconds; Hocuspocus 2 comes back at once and without end otherwise
+LARGE = 64 * 2**10  # bytes of a message that may hold the event loop for long
 
 Commands = Callable[[Session, Participant, str], None]
 
@@ -193,8 +194,11 @@ class Seat:
             assert self._participant is not None
             if isinstance(message, Stateless):
                 self._commands(self._session, self._participant, message.payload)
-            else:
+            elif size < LARGE:
                 self._session.handle(self._participant, message)
+            else:
+                with telemetry.holding("receive", session=self._session.name, bytes=size):
+                    self._session.handle(self._participant, message)
         elif self.state is not State.CLOSED:
             socket, bound = self._socket, self._waiting_bytes
             if bound and socket.waiting_bytes + size > bound:

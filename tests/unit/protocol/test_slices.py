@@ -192,6 +192,7 @@ def test_an_update_of_one_client_in_two_parts() -> None:
         b"\x01\x01\x05\x01\x84\x05\x00\x01\xff\x00",
         b"\x00\x01\x05\x02\x00\x01",
         EMPTY + b"\x00",
+        b"\x01\x02\x05\x00" + 2 * (b"\x00" + wire.number(2**53 - 1)) + b"\x00",
     ],
 )
 def test_what_is_no_update_is_refused_before_anything_is_cut(update: bytes) -> None:

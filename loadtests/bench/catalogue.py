@@ -65,6 +65,7 @@ def catalogue(small: bool = False, connections: int = 10_000) -> dict[str, Scena
             "Memory of sessions and documents",
             partial(memory, sessions=size(1_000, 40), documents=size(20, 10)),
             settings={"LYCEUM_LINGER_SECONDS": "1"},
+            once=True,
         ),
         Scenario(
             "large-document",

@@ -86,6 +86,7 @@ METHOD = """\
   count them.
 - *The highest rate* is raised until p99 is over 250 ms, then narrowed down to 12 %. A rate that
   fails with a p99 below a second is tried once more.
+- Memory of sessions and documents and the 50,000 connections are measured once.
 - *Other load* is the share of a core that other processes of the machine took, at most; with what
   the hypervisor took, if the machine is a virtual one.
 - y-websocket-server needs `@y/protocols@1.0.6-1`. pycrdt-websocket forgets clients that join while

@@ -208,7 +208,8 @@ def _machine(results: Results) -> Iterator[str]:
 
 def _told(file: dict[str, object]) -> str:
     generators, pinned = file["generators"], "pinned" if file["pinned"] else "not pinned"
+    runs = "1 run" if file["repeats"] == 1 else f"{file['repeats']} runs"
     return (
-        f"{file['repeats']} runs of {file['seconds']:g} s each, {pinned}, "
+        f"{runs} of {file['seconds']:g} s of each scenario, {pinned}, "
         f"generator processes: {generators}"
     )

@@ -26,7 +26,8 @@ class Scenario:
 
     only: the peers that take part; none: all that speak one of the dialects. spread: the server
     and its database may use all cores, the generators' too. settings: of Lyceum's environment.
-    once: in the first repeat only, as the answer is yes or no. generators: at least so many.
+    once: in the first repeat only, for what takes long and varies little. generators: at least
+    so many.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """A bare WebSocket that says what no well-behaved client would, and hears everything."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
@@ -80,14 +81,21 @@ class RawClient:
 
 @asynccontextmanager
 async def raw_client(
-    server: LyceumServer, session: str, hocuspocus: bool = False, token: str = ""
+    server: LyceumServer,
+    session: str,
+    hocuspocus: bool = False,
+    token: str = "",
+    sock: socket.socket | None = None,
 ) -> AsyncIterator[RawClient]:
-    """A bare client of a session, let in and with the document read."""
+    """A bare client of a session, let in and with the document read.
+
+    sock: connected already, if it has to be a special one.
+    """
     path = "/hocuspocus" if hocuspocus else f"/yjs/{quote(session, safe='')}?token={token}"
-    async with connect(server.ws + path, max_size=None, compression=None) as socket:
-        client = RawClient(socket, session if hocuspocus else None)
+    async with connect(server.ws + path, max_size=None, compression=None, sock=sock) as opened:
+        client = RawClient(opened, session if hocuspocus else None)
         if hocuspocus:
-            await socket.send(auth(session, token))
+            await opened.send(auth(session, token))
         await client.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
         await client.update()
         yield client

@@ -73,7 +73,7 @@ async def test_everything_typed_is_counted(runs: dict[str, dict[str, Any]]) -> N
 
 
 async def test_memory_is_bounded(runs: dict[str, dict[str, Any]]) -> None:
-    """Documents that were left give memory back; what slow readers are owed does not pile up."""
+    """Memory falls once everybody has left; what slow readers are owed does not pile up."""
     memory, slow = runs["memory"]["measures"], runs["slow-reader"]["measures"]
     assert memory["left_mib"] < memory["full_mib"]
     assert slow["mib_each"] < PASTED_MIB

@@ -77,6 +77,7 @@ class Registry:
         self._compactors = asyncio.Semaphore(COMPACTORS)
         self._turns = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._compactions: set[asyncio.Task[None]] = set()
 
     def peek(self, name: SessionName) -> Session | None:
         """The session of that name if it is in memory."""
@@ -246,7 +247,7 @@ class Registry:
         if long or session.tail_bytes >= COMPACT_BYTES:
             self._compacting.add(session)
             session.compacted_at = time.monotonic()
-            self._start(self._compact, session)
+            self._start(self._compact, session, self._compactions)
 
     async def _compact(self, session: Session) -> None:
         """Write a snapshot of what the database holds: others may have written to it as well."""
@@ -278,7 +279,7 @@ class Registry:
         self._behind.add(session)
         if session not in self._catching_up:
             self._catching_up.add(session)
-            self._start(self._catch_up, session)
+            self._start(self._catch_up, session, self._tasks)
 
     async def _catch_up(self, session: Session) -> None:
         try:
@@ -298,18 +299,26 @@ class Registry:
             self._catching_up.discard(session)
 
     def _start(
-        self, work: Callable[[Session], Coroutine[None, None, None]], session: Session
+        self,
+        work: Callable[[Session], Coroutine[None, None, None]],
+        session: Session,
+        tasks: "set[asyncio.Task[None]]",
     ) -> None:
         task = asyncio.create_task(work(session))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     async def drain(self) -> None:
-        """Return once all that was received is saved and no background work is left."""
+        """Return once all that was received is saved and no background work is left.
+
+        Compactions are broken off: they may take long, and the next server does them as well.
+        """
         for session in self._sessions.values():
             session.tick()
         await self._saver.drain()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in self._compactions:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._compactions, return_exceptions=True)
 
 
 def check_name(name: str) -> None:

@@ -1,7 +1,9 @@
 """Sessions on a real database: opened whole, and compacted as often as it is useful."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,9 +13,9 @@ from server.ids import SessionName
 from server.persistence import documents
 from server.persistence.database import Database
 from server.protocol import slices
+from server.sessions import compaction, turns
 from server.sessions import document as document_module
 from server.sessions import registry as module
-from server.sessions import turns
 from server.sessions.document import merged
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
@@ -90,7 +92,7 @@ async def snapshot_seq(database: Database) -> int:
 async def swept(registry: Registry) -> None:
     """What is due has been done."""
     registry.sweep()
-    await registry.drain()
+    await asyncio.gather(*registry._compactions)
 
 
 async def test_a_busy_session_is_compacted_now_and_then(
@@ -116,3 +118,23 @@ async def test_a_busy_session_is_compacted_now_and_then(
     monkeypatch.setattr(module, "COMPACT_PAUSE", 0.0)
     await swept(registry)
     assert await snapshot_seq(database) == 14
+
+
+async def test_a_compaction_does_not_hold_up_the_end(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its process is ended; the rows are still there for the next server."""
+    program, noted = tmp_path / "endless", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ > {noted}\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(module, "COMPACT_AT", 1)
+    monkeypatch.setattr(compaction, "LARGE", 0)
+    monkeypatch.setattr(compaction.sys, "executable", str(program))
+    session = await registry.visit(LESSON)
+    await write(registry, session, 1, client=1)
+    registry.sweep()
+    await eventually(lambda: noted.exists() and noted.read_text().strip(), what="the process")
+    async with asyncio.timeout(20):
+        await registry.drain()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(noted.read_text()), 0)

@@ -154,6 +154,16 @@ def named_seconds() -> float:
     return _named_seconds
 
 
+def late(lag: float, named: float) -> None:
+    """The event loop was late by `lag` seconds, of which work with a name takes `named`.
+
+    A rest that is long has no name: much at once, or a machine that gave the time to others.
+    """
+    loop_lag_seconds.observe(lag)
+    if lag - named > HELD_TOO_LONG:
+        loop_held_seconds.labels("unnamed").observe(lag - named)
+
+
 @contextmanager
 def holding(name: str, **fields: object) -> Iterator[None]:
     """Watch a piece of work that may hold the event loop, as `held` does."""

@@ -158,10 +158,7 @@ class Hub:
             started, named = self.now(), telemetry.named_seconds()
             await asyncio.sleep(wanted)
             lag = max(0.0, self.now() - started - wanted)
-            telemetry.loop_lag_seconds.observe(lag)
-            unnamed = lag - (telemetry.named_seconds() - named)
-            if unnamed > telemetry.HELD_TOO_LONG:
-                telemetry.loop_held_seconds.labels("unnamed").observe(unnamed)
+            telemetry.late(lag, telemetry.named_seconds() - named)
 
     async def drain(self, seconds: float) -> None:
         """Close all sockets so that nothing received is lost and nobody comes back at once.

@@ -118,6 +118,18 @@ def test_short_work_is_not_counted() -> None:
     assert logs == []
 
 
+def test_lateness_that_nothing_explains_is_counted_too() -> None:
+    """Only what is left of it once all work with a name is taken off, and only if that is long."""
+    before, seconds = counted("unnamed"), 10 * telemetry.HELD_TOO_LONG
+    named = telemetry.named_seconds()
+    telemetry.held("named work", seconds)
+    telemetry.late(seconds, telemetry.named_seconds() - named)
+    telemetry.late(telemetry.HELD_TOO_LONG, 0.0)
+    assert counted("unnamed") == before
+    telemetry.late(seconds, 0.0)
+    assert counted("unnamed") == before + 1
+
+
 def test_collections_of_garbage_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long one is counted under its name; nobody watches any more when the server has ended."""
 

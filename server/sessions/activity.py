@@ -33,6 +33,9 @@ from server.sessions.tally import Batch, Tally
 log = structlog.get_logger()
 
 BATCH_ROWS = 10_000  # keeps one commit well below the statement timeout
+SMALL_BATCH = 200  # rows; Postgres shares the machine with people who type
+PARTS = 20  # of an interval's rows, if they are many, with pauses between
+SAVE_SHARE = 0.2  # of the time that saving takes at most, if that is possible
 COMMIT_TIMEOUT = 10.0  # seconds: then the connection counts as lost
 RETRY_FIRST, RETRY_LONGEST = 0.05, 2.0  # seconds between tries
 DRAIN_SECONDS = 5.0
@@ -118,9 +121,7 @@ class Recorder(Events):
         """Save once an interval until cancelled."""
         try:
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._seconds):
-                        await self._due.wait()
+                await self._pause(self._seconds)
                 self._due.clear()
                 await self._save_interval()
                 self._log_shed()
@@ -128,6 +129,12 @@ class Recorder(Events):
                     self._idle.set()
         finally:
             self._disconnect()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless saving is due at once."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
 
     async def drain(self) -> None:
         """Save what is there, unless that takes long."""
@@ -142,10 +149,13 @@ class Recorder(Events):
     async def _save_interval(self) -> None:
         """Save what happened until now; what happens meanwhile may wait for the next time."""
         self._tally.end_interval()
-        for _ in range(len(self._tally) // BATCH_ROWS + 1):
-            batch = self._tally.take(BATCH_ROWS)
+        most = min(BATCH_ROWS, max(SMALL_BATCH, len(self._tally) // PARTS))
+        for _ in range(len(self._tally) // most + 1):
+            batch, started = self._tally.take(most), time.monotonic()
             await self._save(batch)
             self._tally.landed(batch)
+            rest = (time.monotonic() - started) * (1 / SAVE_SHARE - 1)
+            await self._pause(min(rest, self._seconds / PARTS / 2))
 
     async def _save(self, batch: Batch) -> None:
         if not batch.rows and not batch.seen:

@@ -68,7 +68,7 @@ class Pace:
     …_longest_seconds: that they wait at most all the same. Presence may wait longer than edits.
     """
 
-    fanout_share: float = 0.25
+    fanout_share: float = 0.4
     fanout_longest_seconds: float = 0.05
     presence_share: float = 0.2
     presence_longest_seconds: float = 0.5

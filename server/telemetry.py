@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from server.config import LogFormat
+from server.fast_metrics import FastCounter, FastHistogram
 
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -23,19 +24,21 @@ sessions_opened = Counter("lyceum_sessions_opened_total", "Sessions read from th
 session_open_seconds = Histogram(
     "lyceum_session_open_seconds", "Time to read a session from the database", buckets=FAST
 )
-updates_received = Counter("lyceum_updates_received_total", "Document updates from participants")
-updates_delivered = Counter(
+updates_received = FastCounter(
+    "lyceum_updates_received_total", "Document updates from participants"
+)
+updates_delivered = FastCounter(
     "lyceum_updates_delivered_total", "Frames with document updates written to participants"
 )
-awareness_received = Counter("lyceum_awareness_received_total", "Presence messages received")
-awareness_delivered = Counter(
+awareness_received = FastCounter("lyceum_awareness_received_total", "Presence messages received")
+awareness_delivered = FastCounter(
     "lyceum_awareness_delivered_total", "Frames with presence written to participants"
 )
-received_bytes = Counter("lyceum_received_bytes_total", "Bytes read from WebSockets")
-fanout_delay_seconds = Histogram(
+received_bytes = FastCounter("lyceum_received_bytes_total", "Bytes read from WebSockets")
+fanout_delay_seconds = FastHistogram(
     "lyceum_fanout_delay_seconds", "From an update's receipt to its fan-out", buckets=FAST
 )
-commit_delay_seconds = Histogram(
+commit_delay_seconds = FastHistogram(
     "lyceum_commit_delay_seconds", "From an update's fan-out to its commit", buckets=FAST
 )
 commit_seconds = Histogram("lyceum_commit_seconds", "Duration of a journal commit", buckets=FAST)

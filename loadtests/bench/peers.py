@@ -14,6 +14,7 @@ from loadtests.bench.server import PeerFailed, Place, Server, start_on
 
 SCRIPTS = Path(__file__).parents[1] / "peers"
 LYCEUM = Path(sys.executable).with_name("lyceum")
+PASSED_ON = ("LYCEUM_LIMIT_", "LYCEUM_FANOUT_", "LYCEUM_PRESENCE_")  # settings to be tried out
 
 
 @asynccontextmanager
@@ -26,7 +27,7 @@ async def lyceum(place: Place) -> AsyncIterator[Server]:
         "LYCEUM_LOG_FORMAT": "json",
         "LYCEUM_DRAIN_SECONDS": "0.2",
         **place.settings,
-        **{key: value for key, value in os.environ.items() if key.startswith("LYCEUM_LIMIT_")},
+        **{key: value for key, value in os.environ.items() if key.startswith(PASSED_ON)},
     }
     server = place.server(
         [str(LYCEUM), "serve"], {"y-websocket": "/yjs", "hocuspocus": "/hocuspocus"}, environ

@@ -119,6 +119,12 @@ class Reader:
             raise ProtocolError(f"{left} bytes follow the message that ends at {self.position}")
 
 
+def whole_varbuf(frame: bytes, start: int) -> bytes | None:
+    """The varbuf at `start` if it is a short one and the last thing in a frame, in a hurry."""
+    size = len(frame) - start - 1
+    return frame[start + 1 :] if 0 <= size < 0x80 and frame[start] == size else None
+
+
 def varuint(number: int) -> bytes:
     """A number, 0 to 2^53 - 1, encoded."""
     if number < 0x80:

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from server.errors import ProtocolError
 from server.protocol import yjs
-from server.protocol.lib0 import Reader, varbuf, varstring, varuint
+from server.protocol.lib0 import Reader, varbuf, varstring, varuint, whole_varbuf
 from server.protocol.yjs import SyncType
 
 
@@ -20,8 +20,13 @@ class Type(IntEnum):
     QUERY_AWARENESS = 3
 
 
+UPDATE = bytes((Type.SYNC, SyncType.UPDATE))
+
+
 def decode(frame: bytes) -> list[yjs.Message]:
     """The messages of one frame from a client; raises ProtocolError."""
+    if frame.startswith(UPDATE) and (update := whole_varbuf(frame, len(UPDATE))) is not None:
+        return [yjs.SyncUpdate(update)]  # what most frames are
     reader, messages = Reader(frame), list[yjs.Message]()
     while not reader.done:
         match kind := reader.varuint():

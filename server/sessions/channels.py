@@ -16,7 +16,8 @@ from server.errors import (
 )
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
-from server.sessions.participant import Dialect, Participant, Socket, framed
+from server.protocol.frames import framed
+from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
 

@@ -191,8 +191,11 @@ class Document:
         before = self._state
         refused: list[Received] = []
         try:
-            # Updates that contradict each other can make bytes that nobody can read.
-            update = _decoded(merged([entry.update for entry in received]))
+            if len(received) == 1:
+                update = received[0].update
+            else:
+                # Updates that contradict each other can make bytes that nobody can read.
+                update = _decoded(merged([entry.update for entry in received]))
             self._apply(update)
         except BaseException as error:
             reraise_unless_pycrdt(error)

@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
+from server.protocol.frames import framed
 from server.sessions.pacer import Pacer
-from server.sessions.participant import Dialect, Participant, framed
+from server.sessions.participant import Dialect, Participant
 
 
 def send_to_all(participants: Iterable[Participant], encode: Callable[[Dialect], bytes]) -> int:

@@ -59,6 +59,7 @@ class Hub:
         self._empty.set()
         self._draining = False
         self._loop = asyncio.get_running_loop()
+        self.clock = self.now()
 
     def now(self) -> float:
         """Seconds of the event loop's clock."""
@@ -137,6 +138,7 @@ class Hub:
             due = max(due + CHECK_EVERY, self.now())
             await self._sleep_until(due)
             now, unix_time, outbox = self.now(), time.time(), 0
+            self.clock = now
             for connection in list(self._connections):
                 self._check(connection, now, unix_time)
                 if not connection.writable:

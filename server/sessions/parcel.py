@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from server import telemetry
 from server.protocol.deflate import deflated, stored
+from server.protocol.frames import framed
 from server.protocol.yjs import SyncType
 from server.sessions.compression import deflated_frame
 from server.sessions.line import Line
-from server.sessions.participant import Dialect, Participant, framed
+from server.sessions.participant import Dialect, Participant
 
 LARGE = 16 * 2**10  # bytes; what is smaller fits into the first packets of a connection anyhow
 MOST_WAITING = 64 * 2**20  # bytes that may wait to be compressed

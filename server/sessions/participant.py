@@ -3,11 +3,10 @@
 from typing import Protocol, runtime_checkable
 from uuid import UUID, uuid4
 
-from websockets.frames import Frame, Opcode
-
 from server.domain.identity import Identity
 from server.domain.roles import Role
 from server.errors import LyceumError, Overloaded
+from server.protocol.frames import framed
 from server.protocol.yjs import SyncStep1, SyncType
 
 
@@ -92,11 +91,6 @@ class Author(Protocol):
 UNSENT_NOTICES = 2**18  # characters of broadcasts kept for a full socket; then one look is due
 UNSENT_ANSWERS = 2**20  # and of all, answers included; past it the socket is closed
 READ_ONLY = "You may read this session, not change it."
-
-
-def framed(message: bytes) -> bytes:
-    """A message as a WebSocket frame from a server."""
-    return Frame(Opcode.BINARY, message).serialize(mask=False)
 
 
 class Participant:

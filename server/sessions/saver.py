@@ -11,8 +11,7 @@ sessions to send writers away; nothing that was taken in is dropped.
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from uuid import UUID, uuid4
 
@@ -63,8 +62,11 @@ class _Entry:
         self.session = session
         self.updates: list[bytes] = []
         self.bytes = 0
-        self.owed: Counter[Author] = Counter()
+        self.owed: dict[Author, int] = {}
         self.since = time.perf_counter()
+
+    def owe(self, author: Author, count: int) -> None:
+        self.owed[author] = self.owed.get(author, 0) + count
 
     def add(self, update: bytes) -> None:
         self.updates.append(update)
@@ -98,32 +100,33 @@ class Saver:
         self._idle.set()
         self._pacer = Pacer(COMMIT_SHARE, LONGEST_PAUSE)
         self.failing: str | None = None  # why the last try to commit failed
+        telemetry.journal_queue_bytes.set_function(lambda: self._bytes)
 
     @property
     def full(self) -> bool:
         """Whether so much waits that nobody should write now."""
         return bool(self._queue_bytes) and self._bytes > self._queue_bytes
 
-    def save(self, session: Saved, update: bytes, owed: Counter[Author]) -> None:
+    def save(self, session: Saved, update: bytes, owed: Mapping[Author, int]) -> None:
         """Have an update saved, and these authors told how many of theirs it holds."""
         entry = self._queued.get(session.document_id)
         if entry is None:
             entry = self._queued[session.document_id] = _Entry(session)
         before = entry.bytes
         entry.add(update)
-        entry.owed.update(owed)
+        for author, count in owed.items():
+            entry.owe(author, count)
         self._bytes += entry.bytes - before
-        telemetry.journal_queue_bytes.set(self._bytes)
         self._idle.clear()
         self._wanted.set()
 
-    def acknowledge_when_saved(self, session: Saved, author: Author) -> None:
-        """Tell an author of one more saved update as soon as all until now is saved."""
+    def acknowledge_when_saved(self, session: Saved, author: Author, count: int = 1) -> None:
+        """Tell an author of so many more saved updates as soon as all until now is saved."""
         entry = self._queued.get(session.document_id) or self._flying.get(session.document_id)
         if entry is None:
-            author.acknowledge(1)
+            author.acknowledge(count)
         else:
-            entry.owed[author] += 1
+            entry.owe(author, count)
 
     def has_unsaved(self, document_id: DocumentId) -> bool:
         """Whether something of this document is not yet known to be saved."""
@@ -202,7 +205,6 @@ class Saver:
         """What an entry held is decided: nothing must be added to it any more."""
         del self._flying[document_id]
         self._bytes -= entry.bytes
-        telemetry.journal_queue_bytes.set(self._bytes)
 
     async def _commit_surely(self, batch: list[Append]) -> dict[DocumentId, Seq] | None:
         """Commit, however often that takes; raises one of LASTING if it never will be."""

@@ -9,7 +9,6 @@ import asyncio
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -90,7 +89,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._participants: dict[Participant, None] = {}
         self._presence = Presence(self._participants, limits.awareness_bytes, pace)
-        self._owed: Counter[Author] = Counter()
+        self._owed: dict[Author, int] = {}
         self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds)
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
@@ -281,7 +280,7 @@ class Session:
         self.document.receive(update, participant, repeats)
         if not self._owed:
             self._received_at = time.perf_counter()
-        self._owed[participant] += 1
+        self._owed[participant] = self._owed.get(participant, 0) + 1
         self._schedule()
 
     def edit(self, author: Author, update: bytes) -> None:
@@ -304,7 +303,7 @@ class Session:
             raise DocumentFull
         self.document.receive(update, author, repeats=True)
         self._received_at = time.perf_counter()
-        self._owed[author] += 1
+        self._owed[author] = self._owed.get(author, 0) + 1
         self.tick()
 
     def has_room(self, update: bytes) -> bool:
@@ -359,7 +358,7 @@ class Session:
             log.exception("tick failed", session=self.name)
             self.failed(LyceumError())
         ended = time.perf_counter()
-        self._pacer.ran(started, ended)
+        self._pacer.ran(started, ended, self._received_at)
         telemetry.held("tick", ended - started, session=self.name)
 
     def _note_change(self) -> None:
@@ -367,7 +366,7 @@ class Session:
         self._answers.clear()
 
     def _spread(self, integrated: Integrated, edits: Mapping[Author, Edits]) -> None:
-        owed, self._owed = self._owed, Counter()
+        owed, self._owed = self._owed, {}
         for received in integrated.refused:
             author = received.author
             if isinstance(author, Author):
@@ -381,23 +380,22 @@ class Session:
             self._events.changed(self.details, edits)
             telemetry.fanout_delay_seconds.observe(time.perf_counter() - self._received_at)
         else:
-            for waiting in owed.elements():
-                self._saver.acknowledge_when_saved(self, waiting)
+            for waiting, count in owed.items():
+                self._saver.acknowledge_when_saved(self, waiting, count)
 
     def _deliver(self, integrated: Integrated) -> None:
         """Send an update to all but its only author; who can't take it is owed a diff."""
         able = []
+        authors, update = integrated.authors, integrated.update
+        alone = next(iter(authors)) if len(authors) == 1 else None
         for participant in self._participants:
-            if len(integrated.authors) == 1 and participant in integrated.authors:
-                continue
-            if participant.behind is not None:
+            if participant is alone or participant.behind is not None:
                 continue
             if participant.socket.writable:
                 able.append(participant)
             else:
                 participant.behind = integrated.before
                 telemetry.slow_receivers.inc()
-        update = integrated.update
         if len(update) < LARGE:
             count = send_to_all(able, lambda dialect: dialect.sync(SyncType.UPDATE, update))
         else:
@@ -460,6 +458,6 @@ class Session:
         """The session can't go on: its participants come back to one read from the database."""
         log.error("session failed", session=self.name, why=str(error))
         self.broken = True
-        owed, self._owed = self._owed, Counter()  # nothing more of it is acknowledged
+        owed, self._owed = self._owed, {}  # nothing more of it is acknowledged
         for author in (*owed, *self.participants):
             author.close(error)

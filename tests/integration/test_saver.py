@@ -85,7 +85,7 @@ async def test_saves_and_acknowledges(connection: Connection, saver: Saver, run:
     assert await text_of(connection, session) == "0123456789" * (len(updates) // 10)
     assert session.seqs == [seq for seq, _ in await rows(connection, session.document_id)]
     assert not saver.has_unsaved(session.document_id)
-    assert telemetry.journal_queue_bytes._value.get() == 0
+    assert telemetry.journal_queue_bytes.collect()[0].samples[0].value == 0
 
 
 async def test_acknowledges_after_commit(connection: Connection, saver: Saver, run: Run) -> None:
@@ -202,7 +202,9 @@ async def test_database_away(connection: Connection, saver: Saver, run: Run, pro
     for update in updates[1:]:
         saver.save(session, update, author.owed())
     assert saver.full
-    assert telemetry.journal_queue_bytes._value.get() < sum(map(len, updates)) / 1.5
+    assert (
+        telemetry.journal_queue_bytes.collect()[0].samples[0].value < sum(map(len, updates)) / 1.5
+    )
     assert author.acknowledged == 0
     assert saver.has_unsaved(session.document_id)
     await proxy.open()
@@ -236,7 +238,7 @@ async def test_refused_update_holds_up_nobody(
     assert [author.acknowledged for author in authors] == [1, 1, 0, 1, 1]
     assert [session.seqs for session in sessions] == [[1], [1], [], [1], [1]]
     assert [len(session.errors) for session in sessions] == [0, 0, 1, 0, 0]
-    assert telemetry.journal_queue_bytes._value.get() == 0
+    assert telemetry.journal_queue_bytes.collect()[0].samples[0].value == 0
     saver.save(sessions[0], b"next", authors[0].owed())
     await saver.drain()
     assert authors[0].acknowledged == 2

@@ -17,11 +17,12 @@ from server.domain.roles import Role
 from server.ids import SessionName
 from server.persistence import documents
 from server.persistence.database import Database, connect
+from server.protocol.frames import framed
 from server.protocol.hocuspocus import Dialect
 from server.protocol.yjs import SyncUpdate
 from server.sessions import registry as registry_module
 from server.sessions.document import Document
-from server.sessions.participant import Participant, framed
+from server.sessions.participant import Participant
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
 from server.sessions.session import Session

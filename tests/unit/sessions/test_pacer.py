@@ -30,18 +30,42 @@ def test_nobody_waits_long(costs: list[float]) -> None:
 
 @given(st.floats(min_value=1e-6, max_value=LONGEST * SHARE))
 def test_ticks_take_no_more_than_their_share(cost: float) -> None:
-    """With ticks of one cost, the pause becomes what keeps the share, and not more."""
+    """With ticks of one cost, they come as often as the share allows, and not less often."""
     pacer, now = Pacer(SHARE, LONGEST), 1.0
     for _ in range(60):
         pacer.ran(now, now + cost)
-        now += cost
-        pause = pacer.pause(now)
-        now += pause
-    assert pause == pytest.approx(cost / SHARE, rel=1e-3)
+        began, now = now, now + cost
+        now += pacer.pause(now)
+    assert cost / (now - began) == pytest.approx(SHARE, rel=1e-3)
+
+
+@given(late=st.floats(1e-3, 1e-2))
+def test_a_busy_loop_takes_larger_steps(late: float) -> None:
+    """Ticks that had to wait for others come less often than those that had not."""
+    free, busy, now = Pacer(SHARE, LONGEST), Pacer(SHARE, LONGEST), 1.0
+    for _ in range(60):
+        for pacer, wanted in ((free, now), (busy, now - late)):
+            pacer.ran(now, now + 1e-4, wanted)
+        now += 1.0
+    assert busy.pause(now - 1.0) == pytest.approx(min(LONGEST, (late + 1e-4) / SHARE), rel=1e-3)
+    assert busy.pause(now - 1.0) > free.pause(now - 1.0)
+
+
+def test_waiting_for_its_own_pause_is_not_late() -> None:
+    """What a tick waited because of the pacer itself does not make the next one wait longer."""
+    pacer = Pacer(SHARE, LONGEST)
+    pacer.ran(1.0, 1.001)
+    pause = pacer.pause(1.0)
+    once = Pacer(SHARE, LONGEST)
+    once.ran(1.0, 1.001)
+    for one, wanted in ((pacer, 1.0), (once, None)):
+        one.ran(1.0 + pause, 1.0 + pause + 0.001, wanted)
+    assert pacer.pause(2.0) == once.pause(2.0)
+    assert pacer.pause(1.0 + pause) == pytest.approx(once.pause(1.0 + pause))
 
 
 def test_one_expensive_tick_does_not_set_the_pace() -> None:
     """Costs are smoothed: a single slow tick among cheap ones counts in part."""
     pacer = Pacer(SHARE, LONGEST)
     pacer.ran(0.0, 0.01)
-    assert 0 < pacer.pause(0.01) < 0.01 / SHARE
+    assert 0 < pacer.pause(0.0) < 0.01 / SHARE

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -16,21 +16,21 @@ from prometheus_client.registry import Collector
 class FastCounter(Collector):
     """A number that only grows. name: ends with `_total`."""
 
-    __slots__ = ("_help", "_name", "value")
+    __slots__ = ("_help", "_name", "_value")
 
-    def __init__(self, name: str, help: str) -> None:
+    def __init__(self, name: str, help: str, registry: CollectorRegistry = REGISTRY) -> None:
         self._name = name
         self._help = help
-        self.value = 0
-        REGISTRY.register(self)
+        self._value = 0
+        registry.register(self)
 
     def inc(self, amount: int = 1) -> None:
         """Count so many more."""
-        self.value += amount
+        self._value += amount
 
     def collect(self) -> Iterable[CounterMetricFamily]:
         """The number, as it is now."""
-        yield CounterMetricFamily(self._name, self._help, value=self.value)
+        yield CounterMetricFamily(self._name, self._help, value=self._value)
 
 
 class FastHistogram(Collector):
@@ -38,13 +38,19 @@ class FastHistogram(Collector):
 
     __slots__ = ("_bounds", "_counts", "_help", "_name", "_sum")
 
-    def __init__(self, name: str, help: str, buckets: Sequence[float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        buckets: Sequence[float],
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
         self._name = name
         self._help = help
         self._bounds = tuple(buckets)
         self._counts = [0] * (len(buckets) + 1)
         self._sum = 0.0
-        REGISTRY.register(self)
+        registry.register(self)
 
     def observe(self, value: float) -> None:
         """Take note of a value."""

@@ -1,8 +1,8 @@
 """One WebSocket: an asyncio protocol around websockets' sans-I/O core; no task, queue or timer.
 
-The core gets whole frames, and not those that are plain messages, which are read here in a fifth of
-its time. uvicorn parses HTTP and hands an upgrade request over, with the transport. All connections share
-the hub's clock for keep-alive, closing and expiry.
+The core gets whole frames, and not those that are plain messages, which are read here in a fifth
+of its time. uvicorn parses HTTP and hands an upgrade request over, with the transport. All
+connections share the hub's clock for keep-alive, closing and expiry.
 """
 
 import asyncio
@@ -23,7 +23,14 @@ from server.domain.buckets import TokenBucket
 from server.errors import LyceumError, ProtocolError
 from server.ids import SessionName
 from server.protocol.deflate import inflated
-from server.protocol.frames import DEFLATED, frame_size, framed, plain_message
+from server.protocol.frames import (
+    DEFLATED,
+    MASKED,
+    PLAIN_KINDS,
+    frame_size,
+    framed,
+    plain_message,
+)
 from server.sessions.channels import (
     Channel,
     HocuspocusChannel,
@@ -150,7 +157,7 @@ class Connection(asyncio.Protocol):
                 count += 1
                 continue
             size = frame_size(data, start)
-            if not size or (size > end - start and size <= PLAIN):
+            if not size or (end - start < size <= PLAIN and self._may_be_plain(data, start)):
                 break
             count += self._feed(data[start : start + size])
             start += size
@@ -163,8 +170,12 @@ class Connection(asyncio.Protocol):
         """Whether a plain frame would be a message, and not out of place."""
         return not self._parts and self._closing_at is None
 
+    def _may_be_plain(self, data: bytes, start: int) -> bool:
+        """Whether the rest of a frame is worth waiting for; the core judges others at once."""
+        return self._takes_plain and data[start] in PLAIN_KINDS and data[start + 1] >= MASKED
+
     def _feed(self, data: bytes) -> int:
-        """Have the core read the request, or a whole frame; returns how many it found."""
+        """Have the core read the request or (a part of) a frame; returns how many it found."""
         self._protocol.receive_data(data)
         events = self._protocol.events_received()
         for event in events:

@@ -5,6 +5,7 @@ LYCEUM_AUTH_JWKS_FILE alone, each with its own algorithm. So no public key is ev
 """
 
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ from unicodedata import category
 from uuid import uuid4
 
 import jwt
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, MsgspecError, Struct, ValidationError, convert
+from msgspec.json import decode as json_decode
 
 from server.config import Config
 from server.domain.roles import Role
@@ -87,11 +89,7 @@ class Tokens:
         """
         if len(token) > MAX_TOKEN:
             raise Unauthorized(f"The token is too long: at most {MAX_TOKEN} characters are read.")
-        try:
-            header = jwt.get_unverified_header(token)
-        except (jwt.PyJWTError, ValueError, RecursionError):
-            raise _invalid("it is no JWT") from None
-        algorithm, key = self._key(header)
+        algorithm, key = self._key(_header(token))
         claims = _claims(self._decode(token, algorithm, key))
         self._check_times(claims)
         return claims
@@ -150,6 +148,16 @@ class Tokens:
             raise TokenEarly
         at = datetime.fromtimestamp(starts, UTC)
         raise _invalid(f"it starts at {at:%Y-%m-%d %H:%M:%S} UTC; is a clock wrong?")
+
+
+def _header(token: str) -> dict[str, Any]:
+    """What a token says of its key; the library, which checks it all, would do so twice."""
+    encoded = token.partition(".")[0]
+    try:
+        decoded = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        return json_decode(decoded, type=dict[str, Any])
+    except (ValueError, MsgspecError):
+        raise _invalid("it is no JWT") from None
 
 
 def _claims(claims: dict[str, Any]) -> Claims:

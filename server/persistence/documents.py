@@ -21,7 +21,25 @@ class Stored(NamedTuple):
     parts: list[bytes]
 
 
-FIND = "select id, last_seq from documents where name = $1"
+# One statement sees one state of the database, and a join waits for one answer.
+LOAD = """
+select documents.id, documents.last_seq, snapshot.seq as snapshot_seq, snapshot.payload as snapshot,
+    tail.seqs, tail.payloads
+from documents
+left join lateral (
+    select seq, payload
+    from document_snapshots
+    where document_id = documents.id
+    order by seq desc
+    limit 1
+) snapshot on true
+cross join lateral (
+    select array_agg(seq order by seq) as seqs, array_agg(payload order by seq) as payloads
+    from document_updates
+    where document_id = documents.id and seq > coalesce(snapshot.seq, 0)
+) tail
+where name = $1
+"""
 
 CREATE = """
 insert into documents (name) values ($1)
@@ -58,26 +76,19 @@ async def find(connection: Connection, name: SessionName) -> Stored | None:
 
     Raises DocumentDamaged if rows are missing: better no document than one with holes.
     """
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        found = await connection.fetchrow(FIND, name)
-        if found is None:
-            return None
-        return await _read(connection, DocumentId(found["id"]), Seq(found["last_seq"]))
-
-
-async def _read(connection: Connection, document_id: DocumentId, last_seq: Seq) -> Stored:
-    snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id)
-    snapshot_seq = snapshot["seq"] if snapshot else 0
-    updates = await connection.fetch(UPDATES_AFTER, document_id, snapshot_seq)
-    found = [row["seq"] for row in updates]
+    row = await connection.fetchrow(LOAD, name)
+    if row is None:
+        return None
+    document_id, last_seq, snapshot_seq = row["id"], row["last_seq"], row["snapshot_seq"] or 0
+    found, parts = row["seqs"] or [], row["payloads"] or []
     if snapshot_seq > last_seq or found != list(range(snapshot_seq + 1, last_seq + 1)):
         raise DocumentDamaged(
             f"document {document_id}: the journal after {snapshot_seq} should reach {last_seq}"
             f" without gaps, it holds {len(found)} rows"
         )
-    parts = [snapshot["payload"]] if snapshot else []
-    parts += [row["payload"] for row in updates]
-    return Stored(document_id, last_seq, Seq(snapshot_seq), parts)
+    if snapshot_seq:
+        parts = [row["snapshot"], *parts]
+    return Stored(DocumentId(document_id), Seq(last_seq), Seq(snapshot_seq), parts)
 
 
 async def updates_after(

@@ -12,7 +12,6 @@ from server.persistence import documents
 from server.persistence.database import Database
 from server.persistence.types import Connection
 from tests.support.journal import Writer, create_documents, rows
-from tests.support.proxy import Proxy
 
 DAY = timedelta(days=1)
 NOTHING = timedelta()
@@ -129,27 +128,6 @@ async def test_missing_rows_are_seen(connection: Connection, harm: str) -> None:
     await connection.execute(harm)
     with pytest.raises(DocumentDamaged, match=f"document {document_id}: .* without gaps"):
         await documents.load(connection, NAME)
-
-
-async def test_reader_in_flight(database_url: str, connection: Connection) -> None:
-    """An opening between whose statements a document is compacted and grows sees it as it was."""
-    document_id = await document_with_rows(connection, 10)
-    await snapshot(connection, document_id, 3, NOTHING)
-    async with Proxy.before_database(database_url) as proxy:
-        database = await Database.open(proxy.url)
-        trap = proxy.hold_answer(NAME.encode(), until=IN_TRANSACTION)
-        async with database.acquire() as reader:
-            loading = asyncio.create_task(documents.load(reader, NAME))
-            await trap.sprung()
-            await append(connection, document_id, 5)
-            await snapshot(connection, document_id, 13, NOTHING)
-            assert await seqs(connection, document_id) == [14, 15]
-            assert not loading.done()
-            trap.release()
-            expected = [b"up to 3", *(b"%d" % seq for seq in range(4, 11))]
-            assert await loading == (document_id, 10, 3, expected)
-            assert (await documents.load(reader, NAME)).parts == [b"up to 13", b"14", b"15"]
-        await database.close()
 
 
 async def test_openings_while_it_grows_and_is_compacted(database: Database) -> None:

@@ -64,7 +64,7 @@ analyze;
 """
 EVENTS = "'{chat.message}'"
 ARGUMENTS = {
-    documents.FIND: ["'document 7'"],
+    documents.LOAD: ["'document 7'"],
     documents.CREATE: ["'document 7'"],
     documents.NEWEST_SNAPSHOT: ["7"],
     documents.UPDATES_AFTER: ["7", "15"],

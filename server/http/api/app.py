@@ -1,6 +1,7 @@
 """The API as one ASGI application, and the way that requests come to it."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 
 from litestar import Litestar, Response, Router, get, route
@@ -90,12 +91,13 @@ def make_api(services: Services) -> Litestar:
         ),
         logging_config=None,
     )
-    description = described(api, _models())
+    # Describing takes as long as much of the start-up, and few servers are ever asked for it.
+    description = cache(lambda: described(api, _models()))
 
-    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=False)
+    @get("/api/openapi.json", include_in_schema=False, sync_to_thread=True)
     def openapi_json() -> Response[bytes]:
         """The API's description."""
-        return Response(description, media_type="application/json")
+        return Response(description(), media_type="application/json")
 
     api.register(openapi_json)
     return api

@@ -53,6 +53,7 @@ class AwarenessStates:
         # Of an id whose owner's socket may have broken unseen; its own client may have come back.
         self._refused: dict[ClientId, tuple[Hashable, AwarenessEntry]] = {}
         self._left = False  # somebody who may come back knows the clocks as they are
+        self._oldest = -inf  # no state was renewed before
 
     def join(self, participant: Hashable, now: float) -> None:
         """A participant came; about those who leave after that it has nothing new to tell."""
@@ -145,6 +146,8 @@ class AwarenessStates:
 
     def expire(self, now: float) -> None:
         """States that were not renewed are gone; those long gone are forgotten."""
+        if now - self._oldest <= EXPIRY:
+            return
         forgotten = []
         for client_id, client in self._clients.items():
             if now - client.renewed <= EXPIRY:
@@ -159,6 +162,7 @@ class AwarenessStates:
             self._changed.pop(client_id, None)
             self._renewed.pop(client_id, None)
             self._refused.pop(client_id, None)
+        self._oldest = min((client.renewed for client in self._clients.values()), default=now)
 
     @property
     def dirty(self) -> bool:

@@ -1,8 +1,8 @@
 """One WebSocket: an asyncio protocol around websockets' sans-I/O core; no task, queue or timer.
 
-The core gets whole frames, and not those that are plain messages, which are read here in a fifth
-of its time. uvicorn parses HTTP and hands an upgrade request over, with the transport. All
-connections share the hub's clock for keep-alive, closing and expiry.
+The core gets frames that are not plain messages; those are read here, in a fifth of its time.
+uvicorn parses HTTP and hands an upgrade request over, with the transport. All connections share
+the hub's clock for keep-alive, closing and expiry.
 """
 
 import asyncio
@@ -85,8 +85,8 @@ class Connection(asyncio.Protocol):
         "_bytes",
         "_channel",
         "_closing_at",
+        "_core",
         "_deflated",
-        "_due",
         "_hub",
         "_messages",
         "_missing",
@@ -94,18 +94,20 @@ class Connection(asyncio.Protocol):
         "_parts",
         "_paused_until",
         "_pinged_at",
-        "_protocol",
         "_received_at",
         "_transport",
         "_writing_at",
         "deflates",
+        "due",
         "waiting_bytes",
         "writable",
     )
 
     def __init__(self, hub: Host) -> None:
         self._hub = hub
-        self._protocol: WebSocket = ServerProtocol(extensions=NEGOTIATED if hub.deflates else None)
+        self._core: WebSocket | None = ServerProtocol(
+            extensions=NEGOTIATED if hub.deflates else None
+        )
         self._transport: asyncio.Transport | None = None
         self._channel: Channel | None = None
         self._partial = b""  # of a frame that is not too long to wait for
@@ -114,7 +116,7 @@ class Connection(asyncio.Protocol):
         self._deflated = False  # whether they are compressed
         self._received_at = self._pinged_at = self._writing_at = hub.now()
         self._closing_at: float | None = None
-        self._due = 0.0  # before this time `check` has nothing to do
+        self.due = 0.0  # before this time `check` has nothing to do
         self._messages = _bucket(hub.limits.messages_per_second)
         self._bytes = _bucket(hub.limits.bytes_per_second)
         self._paused_until: float | None = None  # while it sent too much
@@ -163,7 +165,23 @@ class Connection(asyncio.Protocol):
             start += size
         self._missing += max(0, start - end)
         self._partial = data[start:]
+        if self._core is not None:
+            self._spare_core(self._core)
         return count
+
+    @property
+    def _protocol(self) -> WebSocket:
+        """The library's core; made when something comes that is not plain."""
+        if self._core is None:
+            self._core = WebSocket(SERVER, max_size=self._hub.limits.message_bytes or None)
+            if self.deflates:
+                self._core.extensions = ACCEPTED
+        return self._core
+
+    def _spare_core(self, core: WebSocket) -> None:
+        """Let the core go while it has nothing to remember: it is most of what a socket takes."""
+        if core.state is State.OPEN and not self._missing and not self._parts:
+            self._core = None
 
     @property
     def _takes_plain(self) -> bool:
@@ -196,7 +214,7 @@ class Connection(asyncio.Protocol):
             if self._paused_until is None:
                 telemetry.throttled.inc()
             self.pause_reading()
-            self._paused_until, self._due = now + debt, 0.0
+            self._paused_until, self.due = now + debt, 0.0
 
     def eof_received(self) -> None:
         """The client will send no more."""
@@ -238,10 +256,8 @@ class Connection(asyncio.Protocol):
         handshake.send_response(response)
         if handshake.state is State.OPEN:
             self._flush()
-            # A fresh core: that of the handshake keeps the request for as long as it lives.
-            self._protocol = WebSocket(SERVER, max_size=self._hub.limits.message_bytes or None)
-            if handshake.extensions:
-                self.deflates, self._protocol.extensions = True, ACCEPTED
+            self._core = None
+            self.deflates = bool(handshake.extensions)
             self._channel = self._open_channel(request)
 
     def _peer(self) -> str:
@@ -270,7 +286,7 @@ class Connection(asyncio.Protocol):
 
     def _message_received(self, message: bytes) -> None:
         assert self._channel is not None
-        self._due = 0.0
+        self.due = 0.0
         try:
             if self._deflated:
                 message = self._inflated(message)
@@ -314,7 +330,7 @@ class Connection(asyncio.Protocol):
         """Say goodbye; the session is left at once, whatever the client does about it."""
         if self._closing_at is not None:
             return
-        self._due = 0.0
+        self.due = 0.0
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(code, _shortened(reason))
         self._flush()
@@ -333,7 +349,7 @@ class Connection(asyncio.Protocol):
             elif not transport.is_closing():
                 transport.write(data)
         if self._protocol.state is not State.OPEN and self._closing_at is None:
-            self._closing_at, self._due = self._hub.now(), 0.0
+            self._closing_at, self.due = self._hub.now(), 0.0
             if self._channel is not None:
                 self._channel.closed()
 
@@ -342,7 +358,7 @@ class Connection(asyncio.Protocol):
     def check(self, now: float, unix_time: float) -> None:
         """Keep the socket alive, or end it if it is not."""
         transport = self._transport
-        if transport is None or now < self._due:
+        if transport is None:
             return
         if self._paused_until is not None and self._paused_until <= now:
             self._received_at = now  # it could not be heard
@@ -359,10 +375,10 @@ class Connection(asyncio.Protocol):
             except LyceumError as error:
                 self.fail(error)
             else:
-                self._due = min(
+                self.due = min(
                     channel_due,
                     self._received_at + SILENT if self._paused_until is None else now,
-                    self._pinged_at + PING_EVERY,
+                    max(self._pinged_at, self._received_at) + PING_EVERY,
                     self._writing_at + KEEP_ALIVE_AFTER,
                 )
 
@@ -370,7 +386,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         if not self.writable:
             return
-        if now - self._pinged_at > PING_EVERY:
+        if now - max(self._pinged_at, self._received_at) > PING_EVERY:
             self._pinged_at = now
             self._transport.write(PING)
         if now - self._writing_at > KEEP_ALIVE_AFTER and (message := channel.keep_alive()):

@@ -22,6 +22,7 @@ from server.sessions.session import Session
 log = structlog.get_logger()
 
 CHECK_EVERY = 1.0  # seconds
+CHECKED_AT_ONCE = 500  # connections that are looked at before others have their turn
 LAG_EVERY = 0.1  # seconds
 LONGEST_CLOSE_PAUSE = 0.01  # seconds between two sockets that close
 GOODBYE_SECONDS = 2.0  # for the clients' side of closing
@@ -137,15 +138,21 @@ class Hub:
         while True:
             due = max(due + CHECK_EVERY, self.now())
             await self._sleep_until(due)
-            now, unix_time, outbox = self.now(), time.time(), 0
-            self.clock = now
-            for connection in list(self._connections):
-                self._check(connection, now, unix_time)
-                if not connection.writable:
-                    outbox += connection.outbox_bytes
-            telemetry.outbox_bytes.set(outbox)
+            self.clock = self.now()
+            await self._check_all(self.clock, time.time())
             self._access.refresh()
-            self._registry.sweep()
+            await self._registry.sweep()
+
+    async def _check_all(self, now: float, unix_time: float) -> None:
+        outbox = 0
+        for index, connection in enumerate(list(self._connections), 1):
+            if index % CHECKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if connection.due <= now:
+                self._check(connection, now, unix_time)
+            if not connection.writable:
+                outbox += connection.outbox_bytes
+        telemetry.outbox_bytes.set(outbox)
 
     def _check(self, connection: Connection, now: float, unix_time: float) -> None:
         try:

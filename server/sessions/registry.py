@@ -39,6 +39,7 @@ COMPACT_WHEN_LEFT = 50
 COMPACT_BYTES = 8 * 2**20  # so do those of large pastes
 CATCH_UP_ROWS = 50  # that are taken in at once
 COMPACTORS = 2  # at work at the same time
+SWEPT_AT_ONCE = 100  # sessions that are looked at before others have their turn
 MAX_NAME = 255
 FORBIDDEN = ("Cc", "Cs")  # control characters and lone surrogates
 
@@ -207,11 +208,13 @@ class Registry:
             except PASSING as error:
                 log.debug("can't look for changed sessions", why=describe(error))
 
-    def sweep(self) -> None:
+    async def sweep(self) -> None:
         """What is due about once a second: expire presence, compact, let sessions go."""
         now = time.monotonic()
         idle = []
-        for session in self._sessions.values():
+        for index, session in enumerate(self.sessions, 1):
+            if index % SWEPT_AT_ONCE == 0:
+                await asyncio.sleep(0)
             session.expire(now)
             if now - session.compacted_at >= COMPACT_PAUSE:
                 self._compact_at(session, COMPACT_AT)

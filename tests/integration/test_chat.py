@@ -296,12 +296,12 @@ async def test_what_postgres_never_takes_fails_alone(server: Server) -> None:
 async def test_a_session_stays_while_its_chat_waits(server: Server) -> None:
     """It is let go, with nobody in it, only once all is saved."""
     saved = server.say("1")
-    server.registry.sweep()
+    await server.registry.sweep()
     assert server.registry.peek(LESSON) is server.session
     task = asyncio.create_task(server.chat.run())
     await saved
     await server.chat.drain()
-    server.registry.sweep()
+    await server.registry.sweep()
     assert server.registry.peek(LESSON) is None
     task.cancel()
 

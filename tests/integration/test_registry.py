@@ -91,7 +91,7 @@ async def snapshot_seq(database: Database) -> int:
 
 async def swept(registry: Registry) -> None:
     """What is due has been done."""
-    registry.sweep()
+    await registry.sweep()
     await asyncio.gather(*registry._compactions)
 
 
@@ -132,7 +132,7 @@ async def test_a_compaction_does_not_hold_up_the_end(
     monkeypatch.setattr(compaction.sys, "executable", str(program))
     session = await registry.visit(LESSON)
     await write(registry, session, 1, client=1)
-    registry.sweep()
+    await registry.sweep()
     await eventually(lambda: noted.exists() and noted.read_text().strip(), what="the process")
     async with asyncio.timeout(20):
         await registry.drain()

@@ -142,7 +142,7 @@ class World:
             case "cut after" if self.here:
                 self._write_into_trap(self.proxy.lose_answer)
             case "sweep":
-                self._sweep()
+                await self._sweep()
             case "check":
                 await self.check()
 
@@ -160,7 +160,7 @@ class World:
         trap(writer.next_line.encode())
         self._write(writer, session)
 
-    def _sweep(self) -> None:
+    async def _sweep(self) -> None:
         """The registry's clock ticks; invariant 5 holds."""
         held = [
             session
@@ -169,7 +169,7 @@ class World:
             or session.document.dirty
             or self.saver.has_unsaved(session.document_id)
         ]
-        self.registry.sweep()
+        await self.registry.sweep()
         assert set(held) <= set(self.registry.sessions)
 
     async def settle(self) -> None:

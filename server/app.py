@@ -35,6 +35,7 @@ from server.sessions.activity import Recorder
 from server.sessions.chat import Chat
 from server.sessions.commands import Commands
 from server.sessions.counting import Edits
+from server.sessions.document import Document
 from server.sessions.events import Events, Everyone
 from server.sessions.gate import Gate
 from server.sessions.hub import Hub
@@ -229,8 +230,9 @@ def _allow_many_sockets() -> None:
 def _spare_collections() -> None:
     """Let collections of garbage, which hold the event loop, look at less and come less often.
 
-    What was made at the start stays for good.
+    What was made at the start stays for good, with what the first document imports.
     """
+    Document()
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)

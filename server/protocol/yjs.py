@@ -112,7 +112,7 @@ def _read_entry(body: Reader) -> AwarenessEntry:
         return AwarenessEntry(client, clock, None)
     try:
         # The standard library's parser takes what JavaScript writes, lone surrogates included.
-        json.loads(state, parse_constant=_refuse_constant)
+        JSON.decode(state)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"the awareness state of {client} is not JSON: {error}") from None
     return AwarenessEntry(client, clock, state)
@@ -120,6 +120,9 @@ def _read_entry(body: Reader) -> AwarenessEntry:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
+
+
+JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def sync(kind: SyncType, payload: bytes) -> bytes:

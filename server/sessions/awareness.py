@@ -47,7 +47,7 @@ class AwarenessStates:
         self._clients: dict[ClientId, _Client] = {}
         self._joined: dict[Hashable, float] = {}
         self._own: dict[Hashable, ClientId] = {}
-        self._owned: dict[Hashable, set[ClientId]] = {}
+        self._owned: dict[Hashable, tuple[ClientId, ...]] = {}
         self._changed: dict[ClientId, None] = {}
         self._renewed: dict[ClientId, None] = {}
         # Of an id whose owner's socket may have broken unseen; its own client may have come back.
@@ -119,11 +119,12 @@ class AwarenessStates:
             self._disown(entry.client, client)
         self._clients[entry.client] = claimed
         self._own.setdefault(participant, entry.client)
-        self._owned.setdefault(participant, set()).add(entry.client)
+        self._owned[participant] = (*self._owned.get(participant, ()), entry.client)
         self._changed[entry.client] = None
 
     def _disown(self, client_id: ClientId, client: _Client) -> None:
-        self._owned.get(client.owner, set()).discard(client_id)
+        if (owned := self._owned.get(client.owner)) is not None:
+            self._owned[client.owner] = tuple(other for other in owned if other != client_id)
         if self._own.get(client.owner) == client_id:
             del self._own[client.owner]
 

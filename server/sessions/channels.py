@@ -67,6 +67,8 @@ class Channel(Protocol):
 class YWebsocketChannel:
     """One session, named by the socket's path; its token came with the upgrade."""
 
+    __slots__ = ("_seat", "_socket")
+
     def __init__(self, socket: Socket, make_seat: SeatMaker, name: SessionName, token: str) -> None:
         self._socket = socket
         self._seat = make_seat(socket, ywebsocket.DIALECT, name, self._entered, self._refused)

@@ -134,6 +134,8 @@ class Commands:
 
 def speaker_of(participant: Participant) -> Speaker:
     """A participant as somebody who says something."""
+    if participant.said is None:
+        participant.said = set()
     return Speaker(
         participant.id,
         participant.identity,

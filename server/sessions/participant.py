@@ -135,7 +135,7 @@ class Participant:
         self.joined_at = 0.0
         self.closed = ""
         self.stopped = ""
-        self.said: set[int] = set()
+        self.said: set[int] | None = None
         self.behind: bytes | None = None
         self.presence_behind = False
         self.asked: SyncStep1 | None = None

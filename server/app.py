@@ -80,7 +80,6 @@ async def serve(config: Config) -> int:
     listener = _listen(config.host, config.port)
     stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
-        stack.enter_context(telemetry.watching_collections())
         stack.callback(listener.close)
         url = await _or_stopped(stack, config, stopping)
         if url is None:
@@ -171,6 +170,7 @@ async def serve(config: Config) -> int:
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),
         ]
         _spare_collections()
+        stack.enter_context(telemetry.watching_collections())
         _announce(config, listener, time.monotonic() - started)
         await asyncio.wait([*running, stopping], return_when=asyncio.FIRST_COMPLETED)
         code = _exit_code(running)

@@ -1,6 +1,6 @@
 """A counter and a histogram for the way of an edit, where the client library's would be felt.
 
-They cost a tenth of its (which have a lock, as other threads may count; here only the event loop's
+They cost a fifth of its (which have a lock, as other threads may count; here only the event loop's
 thread does) and are collected by it like its own.
 """
 

@@ -1,6 +1,6 @@
 """One WebSocket: an asyncio protocol around websockets' sans-I/O core; no task, queue or timer.
 
-The core gets frames that are not plain messages; those are read here, in a fifth of its time.
+The core gets frames that are not plain messages; those are read here, in a third of its time.
 uvicorn parses HTTP and hands an upgrade request over, with the transport. All connections share
 the hub's clock for keep-alive, closing and expiry.
 """

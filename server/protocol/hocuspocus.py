@@ -74,6 +74,11 @@ PING = bytes((Type.PING,))
 PONG = bytes((Type.PONG,))
 
 
+def head_of_updates(address: str) -> bytes:
+    """What every frame with an update at an address begins with."""
+    return varstring(address) + bytes((Type.SYNC, SyncType.UPDATE))
+
+
 def decode(frame: bytes) -> tuple[str, Message]:
     """The address and the message of one frame from a client; raises ProtocolError."""
     if frame == PING:

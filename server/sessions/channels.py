@@ -17,6 +17,7 @@ from server.errors import (
 from server.ids import SessionName
 from server.protocol import hocuspocus, yjs, ywebsocket
 from server.protocol.frames import framed
+from server.protocol.lib0 import whole_varbuf
 from server.sessions.participant import Dialect, Participant, Socket
 from server.sessions.seat import Seat, State
 from server.sessions.session import Session
@@ -114,9 +115,16 @@ class HocuspocusChannel:
         self._patience = limits.unauthenticated_seconds or inf
         self._since = asyncio.get_running_loop().time()
         self._seats: dict[str, Seat] = {}
+        self._newest = ""  # the address of the newest update…
+        self._head: bytes | None = None  # …and how another one there begins
 
     def received(self, message: bytes) -> None:
         """Take in one frame."""
+        if self._head is not None and message.startswith(self._head):
+            update = whole_varbuf(message, len(self._head))
+            if update is not None:  # mostly
+                self._handle(self._newest, yjs.SyncUpdate(update), len(message))
+                return
         address, decoded = hocuspocus.decode(message)
         match decoded:
             case hocuspocus.Auth(token):
@@ -128,6 +136,8 @@ class HocuspocusChannel:
             case hocuspocus.Pong():
                 pass
             case _:
+                if isinstance(decoded, yjs.SyncUpdate):
+                    self._newest, self._head = address, hocuspocus.head_of_updates(address)
                 self._handle(address, decoded, len(message))
 
     def _authenticate(self, address: str, token: str) -> None:

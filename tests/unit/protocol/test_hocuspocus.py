@@ -143,3 +143,10 @@ def test_the_servers_own_words(address: str, reason: str) -> None:
     assert dialect.rights(False, reason) == dialect.authenticated(False)
     assert dialect.eviction_code(4403) == 4205
     assert dialect.denied(reason) == head + b"\x02\x01" + wire.string(reason)
+
+
+@given(address=ADDRESSES, update=st.binary(max_size=100))
+def test_updates_are_known_by_how_they_begin(address: str, update: bytes) -> None:
+    """A frame that begins as updates at an address do, with one varbuf behind, is such an update."""
+    frame = hocuspocus.head_of_updates(address) + wire.buffer(update)
+    assert hocuspocus.decode(frame) == (address, yjs.SyncUpdate(update))

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server.errors import ProtocolError
-from server.protocol.lib0 import MAX_VARUINT, Reader, varbuf, varstring, varuint
+from server.protocol.lib0 import MAX_VARUINT, Reader, varbuf, varstring, varuint, whole_varbuf
 from tests.unit.protocol import wire
 
 
@@ -119,3 +119,14 @@ def test_any_bytes_are_read_or_refused(frame: bytes, calls: list[str]) -> None:
     except ProtocolError:
         pass
     assert 0 <= reader.position <= len(frame)
+
+
+@given(before=st.binary(max_size=9), body=st.binary(max_size=200), rest=st.binary(max_size=2))
+def test_a_short_varbuf_at_the_end_is_read_in_a_hurry(
+    before: bytes, body: bytes, rest: bytes
+) -> None:
+    """It is what the reader finds there; anything else is left to the reader."""
+    frame = before + varbuf(body) + rest
+    whole = not rest and len(body) < 0x80
+    assert whole_varbuf(frame, len(before)) == (body if whole else None)
+    assert whole_varbuf(frame, len(frame)) is None

@@ -147,6 +147,6 @@ def test_the_servers_own_words(address: str, reason: str) -> None:
 
 @given(address=ADDRESSES, update=st.binary(max_size=100))
 def test_updates_are_known_by_how_they_begin(address: str, update: bytes) -> None:
-    """A frame that begins as updates at an address do, with one varbuf behind, is such an update."""
+    """A frame that begins as updates at an address do, with one varbuf behind, is one."""
     frame = hocuspocus.head_of_updates(address) + wire.buffer(update)
     assert hocuspocus.decode(frame) == (address, yjs.SyncUpdate(update))

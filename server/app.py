@@ -8,8 +8,8 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import structlog
@@ -26,7 +26,7 @@ from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
 from server.persistence.database import Database, connect, wait_until_up
-from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.embedded import database_url
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
@@ -53,20 +53,6 @@ log = structlog.get_logger()
 BACKLOG = 4096
 YOUNG_OBJECTS = 10_000  # new ones after which the newest are collected; Python's own is 700
 DRAIN_TIMEOUT = 30.0  # seconds that a shutdown waits for the database
-
-
-@asynccontextmanager
-async def database_url(config: Config) -> AsyncIterator[str]:
-    """The URL of the configured database; the embedded one runs meanwhile."""
-    if config.database_url is not None:
-        yield config.database_url
-        return
-    postgres = EmbeddedPostgres(config.data_dir)
-    await postgres.start()
-    try:
-        yield postgres.url
-    finally:
-        await postgres.stop()
 
 
 async def serve(config: Config) -> int:

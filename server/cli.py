@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, NoReturn, get_args
 import click
 import uvloop
 
-from server import app, telemetry
+from server import telemetry
 from server.config import Config
 from server.documents.exchange import Format, export
 from server.domain.roles import Role
@@ -18,7 +18,7 @@ from server.errors import DatabaseError, LyceumError, StartError
 from server.ids import SessionName
 from server.persistence import collaboration, documents, partitions, revocations
 from server.persistence.database import PASSING, connect, describe, wait_until_up
-from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.embedded import EmbeddedPostgres, database_url
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
 from server.persistence.partitions import Report
 from server.persistence.types import Connection
@@ -41,6 +41,8 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 def serve(host: str | None, port: int | None, workers: int) -> None:
     """Serve sessions until SIGTERM or Ctrl-C."""
+    from server import app  # a second's worth of imports that no other command has to wait for
+
     if workers > 1:
         _fail(
             f"--workers {workers}: several processes need a bus between them (LYCEUM_REDIS_URL),"
@@ -263,7 +265,7 @@ def _with_database(work: Any) -> Any:
         running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
         if running is not None:
             return await _work_on(running, work)
-        async with app.database_url(config) as url:
+        async with database_url(config) as url:
             return await _work_on(url, work)
 
     return _run(connected)

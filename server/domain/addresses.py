@@ -1,6 +1,7 @@
 """Which address a socket comes from, also behind proxies, and what counts as one address. Pure."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -43,6 +44,7 @@ def site(address: Address | None) -> str:
     return str(address)
 
 
+@lru_cache(maxsize=1_000)  # schools come from one address, and all at once
 def _parsed(text: str) -> Address | None:
     """An address, with or without a port; IPv4 in IPv6's clothes is IPv4."""
     text = text.strip()

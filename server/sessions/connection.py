@@ -340,15 +340,15 @@ class Connection(asyncio.Protocol):
             self._channel.closed()
 
     def _flush(self) -> None:
-        transport = self._transport
-        if transport is None:
+        transport, core = self._transport, self._core
+        if transport is None or core is None:
             return
-        for data in self._protocol.data_to_send():
+        for data in core.data_to_send():
             if data == SEND_EOF:
                 transport.close()
             elif not transport.is_closing():
                 transport.write(data)
-        if self._protocol.state is not State.OPEN and self._closing_at is None:
+        if core.state is not State.OPEN and self._closing_at is None:
             self._closing_at, self.due = self._hub.now(), 0.0
             if self._channel is not None:
                 self._channel.closed()

@@ -62,8 +62,8 @@ def _keystroke(update: bytes) -> Measured | None:
     typed = TYPED.match(update)
     if typed is not None:
         start, size = typed.end(), typed[1][0]
-        text = update[start:-1]
-        if len(text) == size and update.endswith(b"\x00") and text.isascii():
+        whole = len(update) == start + size + 1 and update.endswith(b"\x00")
+        if whole and update[start:-1].isascii():
             return Measured(size, 0)
         return None
     erased = ERASED.match(update)

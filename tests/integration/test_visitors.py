@@ -115,7 +115,7 @@ async def test_a_session_that_fails_says_so_to_visitors(registry: Registry) -> N
     session = await registry.visit(LESSON)
     visitor = Visitor(EDITOR)
     session.document.receive(typed(session, "lost"), visitor)
-    session._owed[visitor] += 1
+    session._owed[visitor] = 1
     session.failed(ProtocolError("broken"))
     with pytest.raises(ProtocolError, match="broken"):
         await asyncio.wait_for(visitor.saved, 10)

@@ -300,6 +300,7 @@ def test_the_short_way_finds_what_the_long_one_does(edits: list[str | int], seed
         st.sampled_from([b"\x01", b"\x84", b"\xc4", b"\x44", b"\xff", b"\x05", b"a", b"\x00"])
     ),
 )
+@example(b"\x01\x01", [b"\x01", b"\x01", b"\x84", b"\x01", b"\x01", b"\x00"])  # ends in the middle
 def test_the_short_way_takes_nothing_that_the_long_one_refuses(
     head: bytes, rest: list[bytes]
 ) -> None:

@@ -26,7 +26,6 @@ from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
 from server.persistence.database import Database, connect, wait_until_up
-from server.persistence.embedded import database_url
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
@@ -45,6 +44,7 @@ from server.sessions.revoked import Revoked
 from server.sessions.runs import Runs
 from server.sessions.saver import Saver
 from server.sessions.tokens import Tokens
+from server.store import database_url
 from server.webhooks.publisher import Publisher
 from server.webhooks.service import WebhookService
 

@@ -18,12 +18,13 @@ from server.errors import DatabaseError, LyceumError, StartError
 from server.ids import SessionName
 from server.persistence import collaboration, documents, partitions, revocations
 from server.persistence.database import PASSING, connect, describe, wait_until_up
-from server.persistence.embedded import EmbeddedPostgres, database_url
+from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback, status
 from server.persistence.partitions import Report
 from server.persistence.types import Connection
 from server.sessions.document import Document
 from server.sessions.tokens import make_token
+from server.store import database_url
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,15 +5,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import structlog
 
-from server.config import Config
 from server.errors import DatabaseError
 from server.persistence import initdb, postmaster
 from server.persistence.binaries import Binaries, locate
@@ -278,17 +276,3 @@ def _hand_over(cluster: Path, account: Account) -> None:
     for folder, folders, files in os.walk(cluster):
         for name in (".", *folders, *files):
             os.chown(os.path.join(folder, name), account.uid, account.gid, follow_symlinks=False)
-
-
-@asynccontextmanager
-async def database_url(config: Config) -> AsyncIterator[str]:
-    """The URL of the configured database; the embedded one runs meanwhile."""
-    if config.database_url is not None:
-        yield config.database_url
-        return
-    postgres = EmbeddedPostgres(config.data_dir)
-    await postgres.start()
-    try:
-        yield postgres.url
-    finally:
-        await postgres.stop()

@@ -151,6 +151,20 @@ async def test_pool_outlives_its_connections(database_url: str) -> None:
         await database.close()
 
 
+async def test_nobody_inherits_a_transaction(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that comes back in the middle of one is clean when the next one gets it."""
+    monkeypatch.setattr(database_module, "POOL_SIZE", 1)
+    database = await Database.open(database_url)
+    async with database.acquire() as connection:
+        await connection.execute("begin; create table left_over ()")
+    async with database.acquire() as connection:
+        assert not connection.is_in_transaction()
+        assert await connection.fetchval("select to_regclass('left_over')") is None
+    await database.close()
+
+
 async def test_close_waits_for_nobody(database: Database) -> None:
     """Closing cuts what still runs."""
     async with database.acquire() as connection:

@@ -120,10 +120,13 @@ class Recorder(Events):
     async def run(self) -> None:
         """Save once an interval until cancelled."""
         try:
+            took = 0.0
             while True:
-                await self._pause(self._seconds)
+                await self._pause(max(0.0, self._seconds - took))
                 self._due.clear()
+                began = time.monotonic()
                 await self._save_interval()
+                took = time.monotonic() - began  # with pauses, so that intervals stay as long
                 self._log_shed()
                 if not self._due.is_set():
                     self._idle.set()

@@ -239,7 +239,7 @@ class Chat:
         """
         told = session.chat_revision
         news = {message.revision: message for message in messages if message.revision > told}
-        if not session.participants:
+        if session.is_empty:
             session.chat_revision = max(news, default=told)  # who comes in reads by itself
         elif sorted(news) == list(range(told + 1, told + 1 + len(news))):
             _spread(session, [news[revision] for revision in sorted(news)])

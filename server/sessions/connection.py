@@ -24,9 +24,9 @@ from server.errors import LyceumError, ProtocolError
 from server.ids import SessionName
 from server.protocol.deflate import inflated
 from server.protocol.frames import (
+    BINARY,
     DEFLATED,
     MASKED,
-    PLAIN_KINDS,
     frame_size,
     framed,
     plain_message,
@@ -151,16 +151,19 @@ class Connection(asyncio.Protocol):
         count = self._feed(data[:start]) if start else 0
         self._missing -= start
         while start < end:
-            plain = plain_message(data, start, most) if self._takes_plain else None
-            if plain is not None and (data[start] != DEFLATED or self.deflates):
-                self._deflated = data[start] == DEFLATED
+            kind = data[start]
+            may_be_plain = self._may_be_plain(kind)
+            plain = plain_message(data, start, most) if may_be_plain else None
+            if plain is not None:
+                self._deflated = kind == DEFLATED
                 message, start = plain
                 self._message_received(message)
                 count += 1
                 continue
             size = frame_size(data, start)
-            if not size or (end - start < size <= PLAIN and self._may_be_plain(data, start)):
-                break
+            masked = size > 0 and data[start + 1] >= MASKED
+            if not size or (may_be_plain and masked and end - start < size <= PLAIN):
+                break  # the rest is worth waiting for; the core judges others at once
             count += self._feed(data[start : start + size])
             start += size
         self._missing += max(0, start - end)
@@ -179,18 +182,14 @@ class Connection(asyncio.Protocol):
         return self._core
 
     def _spare_core(self, core: WebSocket) -> None:
-        """Let the core go while it has nothing to remember: it is most of what a socket takes."""
+        """Let the core go while it has nothing to remember: it takes 1 KiB."""
         if core.state is State.OPEN and not self._missing and not self._parts:
             self._core = None
 
-    @property
-    def _takes_plain(self) -> bool:
-        """Whether a plain frame would be a message, and not out of place."""
-        return not self._parts and self._closing_at is None
-
-    def _may_be_plain(self, data: bytes, start: int) -> bool:
-        """Whether the rest of a frame is worth waiting for; the core judges others at once."""
-        return self._takes_plain and data[start] in PLAIN_KINDS and data[start + 1] >= MASKED
+    def _may_be_plain(self, kind: int) -> bool:
+        """Whether a frame that begins so may be a message now, and need not go to the core."""
+        known = kind == BINARY or (kind == DEFLATED and self.deflates)
+        return known and not self._parts and self._closing_at is None
 
     def _feed(self, data: bytes) -> int:
         """Have the core read the request or (a part of) a frame; returns how many it found."""

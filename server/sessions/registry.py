@@ -110,7 +110,7 @@ class Registry:
         while True:
             session = self._sessions.get(name)
             if session is not None:
-                if not session.participants:
+                if session.is_empty:
                     session.idle_since = time.monotonic()
                 return session
             opening = self._opening.get(name)
@@ -222,7 +222,7 @@ class Registry:
                 self._compact_at(session, COMPACT_SURELY_AT)
             if session in self._behind and not self._saver.failing:
                 self._missed(session)
-            if not session.participants:
+            if session.is_empty:
                 idle.append(session)
         idle.sort(key=lambda session: session.idle_since)
         for index, session in enumerate(idle):

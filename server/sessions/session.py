@@ -119,6 +119,11 @@ class Session:
         return self._closed
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody is here."""
+        return not self._participants
+
+    @property
     def participants(self) -> list[Participant]:
         """Who is here."""
         return list(self._participants)

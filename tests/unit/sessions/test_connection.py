@@ -148,11 +148,18 @@ def test_cuts_change_nothing(frames: list[tuple[list[bytes], bytes]], cuts: list
     assert connection._partial == b""
 
 
-@pytest.mark.parametrize("code", [0x81, 0x83, 0xA2])
-def test_what_is_wrong_closes_however_it_is_cut(code: int) -> None:
+WRONG = {
+    "text": b"\x81" + masked(Opcode.BINARY, b"x")[1:],
+    "unknown": b"\x83" + masked(Opcode.BINARY, b"x")[1:],
+    "reserved bit": b"\xa2" + masked(Opcode.BINARY, b"x")[1:],
+    "within a message": masked(Opcode.BINARY, b"x", fin=False) + masked(Opcode.BINARY, b"y"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_what_is_wrong_closes_however_it_is_cut(kind: str) -> None:
     """Text and frames that are none end the socket, be they sent a byte at a time."""
-    data = bytes((code,)) + masked(Opcode.BINARY, b"x")[1:]
-    _, whole, _ = asyncio.run(heard([data]))
-    messages, answers, _ = asyncio.run(heard([bytes((byte,)) for byte in data]))
+    _, whole, _ = asyncio.run(heard([WRONG[kind]]))
+    messages, answers, _ = asyncio.run(heard([bytes((byte,)) for byte in WRONG[kind]]))
     assert whole
     assert (messages, answers) == ([], whole)

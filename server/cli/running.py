@@ -1,0 +1,82 @@
+"""What all commands share: configuration, a connection, JSON, one line when they can't go on."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+import uvloop
+
+from server import telemetry
+from server.config import Config
+from server.errors import LyceumError
+from server.persistence.database import connect, wait_until_up
+from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.types import Connection
+from server.store import database_url
+
+T = TypeVar("T")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def fail(message: str) -> NoReturn:
+    """End with one line on standard error and exit code 1."""
+    click.echo(f"lyceum: {message}", err=True)
+    sys.exit(1)
+
+
+def print_json(value: Any) -> None:
+    """One object on one line; what JSON has no type for becomes text."""
+    click.echo(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def read_config(host: str | None = None, port: int | None = None) -> Config:
+    """The configuration; a wrong setting ends the command."""
+    try:
+        return Config.read(os.environ, host, port)
+    except LyceumError as error:
+        fail(str(error))
+
+
+def run(
+    work: Callable[[Config], Awaitable[T]], host: str | None = None, port: int | None = None
+) -> T:
+    """Run asynchronous work with the configuration; errors that users can mend get one line."""
+    config = read_config(host, port)
+    telemetry.configure_logging(config.log_format)
+
+    async def main() -> T:
+        return await work(config)
+
+    try:
+        return uvloop.run(main())
+    except LyceumError as error:
+        fail(str(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)
+
+
+def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run work with a connection; the embedded database runs meanwhile if none does."""
+
+    async def connected(config: Config) -> T:
+        running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
+        if running is not None:
+            return await _work_on(running, work)
+        async with database_url(config) as url:
+            return await _work_on(url, work)
+
+    return run(connected)
+
+
+async def _work_on(url: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+    await wait_until_up(url)
+    connection = await connect(url)
+    try:
+        return await work(connection)
+    finally:
+        await connection.close()

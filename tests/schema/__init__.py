@@ -1,0 +1,1 @@
+"""What the schema promises, whoever writes to it."""

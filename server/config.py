@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from server.domain.addresses import Network
+from server.domain.envelope import Keyring
 from server.domain.origins import OriginPolicy, normal
 from server.errors import ConfigError
 
@@ -89,6 +90,8 @@ class Config:
     jwks_file: Path | None = None
     auth_issuer: str | None = None
     auth_audience: str | None = None
+    keys: Keyring | None = None
+    keys_file: Path | None = None
     guests: Guests = "editor"
     sessions: Sessions = "open"
     origins: frozenset[str] = frozenset()
@@ -127,6 +130,8 @@ class Config:
         host = host or read.text("LYCEUM_HOST") or cls.host
         database_url = read.parsed("LYCEUM_DATABASE_URL", None, _postgres_url)
         local = is_loopback(host) and database_url is None
+        if read.text("LYCEUM_KEYS") and read.text("LYCEUM_KEYS_FILE"):
+            raise ConfigError("LYCEUM_KEYS and LYCEUM_KEYS_FILE are both set; allowed is one")
         guests: Guests = "editor" if local else "off"
         return cls(
             host=host,
@@ -137,6 +142,8 @@ class Config:
             jwks_file=read.parsed("LYCEUM_AUTH_JWKS_FILE", None, _file),
             auth_issuer=read.text("LYCEUM_AUTH_ISSUER"),
             auth_audience=read.text("LYCEUM_AUTH_AUDIENCE"),
+            keys=read.parsed("LYCEUM_KEYS", None, _keys),
+            keys_file=read.parsed("LYCEUM_KEYS_FILE", None, _file),
             guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
             sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, _sessions),
             origins=read.parsed("LYCEUM_ORIGINS", cls.origins, _origins),
@@ -212,7 +219,7 @@ def without_password(url: str) -> str:
 
 def _shown(name: str, value: str) -> str:
     """The value as an error may show it: no secret, no password."""
-    return "…" if "SECRET" in name else repr(without_password(value))
+    return "…" if "SECRET" in name or name == "LYCEUM_KEYS" else repr(without_password(value))
 
 
 def _port(value: str) -> int:
@@ -233,6 +240,10 @@ def _secret(value: str) -> str | None:
     if "-----BEGIN" in value:
         raise ValueError("this is a key of a pair; public ones go into LYCEUM_AUTH_JWKS_FILE")
     return value
+
+
+def _keys(value: str) -> Keyring | None:
+    return Keyring.parse(value)
 
 
 def _file(value: str) -> Path | None:

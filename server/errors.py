@@ -3,7 +3,10 @@
 LyceumError
 ├── StartError            the server or a command can't start or go on
 │   ├── ConfigError
-│   └── DatabaseError
+│   ├── DatabaseError
+│   └── KeysError         of the keys of personal data
+│       ├── MissingKey
+│       └── WrongKey
 ├── ProtocolError         bytes that no well-behaved client sends
 │   ├── CorruptMessage
 │   └── MessageTooBig
@@ -28,7 +31,8 @@ LyceumError
 │   ├── TokenEarly
 │   ├── SessionFull
 │   └── RoleChanged
-└── DocumentDamaged
+├── DocumentDamaged
+└── Undecipherable
 
 y-websocket clients take 4400–4499 as lasting and try again after all other codes; Hocuspocus
 clients never come back after 4401 and 1009. An error's docstring is its default message.
@@ -55,6 +59,18 @@ class ConfigError(StartError):
 
 class DatabaseError(StartError):
     """The database can't be used."""
+
+
+class KeysError(StartError):
+    """The encryption keys can't be used."""
+
+
+class MissingKey(KeysError):
+    """An encryption key is missing."""
+
+
+class WrongKey(KeysError):
+    """An encryption key is not the one that the database was filled with."""
 
 
 class ProtocolError(LyceumError):
@@ -208,3 +224,7 @@ class RoleChanged(Unavailable):
 
 class DocumentDamaged(LyceumError):
     """What the database holds of this document can't be loaded."""
+
+
+class Undecipherable(LyceumError):
+    """This ciphertext can't be decrypted."""

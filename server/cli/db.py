@@ -2,6 +2,7 @@
 
 import click
 
+from server.cli.keys import db_new_key
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
 from server.config import Config
@@ -13,7 +14,7 @@ from server.persistence.partitions import Report
 from server.persistence.types import Connection
 
 
-@click.group(commands=[db_migrate, db_rollback, db_status])
+@click.group(commands=[db_migrate, db_rollback, db_status, db_new_key])
 def db() -> None:
     """Look after the database; works beside a running server or without one."""
 

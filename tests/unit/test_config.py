@@ -1,5 +1,6 @@
 """Configuration: what the environment says, checked at once and explained when wrong."""
 
+from base64 import b64encode
 from dataclasses import fields
 from ipaddress import ip_network
 from pathlib import Path
@@ -35,6 +36,7 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_AUTH_JWKS_FILE": "/keys.json",
             "LYCEUM_AUTH_ISSUER": "https://id.example",
             "LYCEUM_AUTH_AUDIENCE": "lyceum",
+            "LYCEUM_KEYS_FILE": "/keys",
             "LYCEUM_GUESTS": "viewer",
             "LYCEUM_ORIGINS": "https://School.example:443, http://localhost:5173",
             "LYCEUM_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1",
@@ -62,6 +64,7 @@ def test_every_setting_is_read() -> None:
         jwks_file=Path("/keys.json"),
         auth_issuer="https://id.example",
         auth_audience="lyceum",
+        keys_file=Path("/keys"),
         guests="viewer",
         origins=frozenset({"https://school.example", "http://localhost:5173"}),
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.1")),
@@ -185,6 +188,20 @@ def test_a_short_secret_is_refused_and_not_shown() -> None:
         Config.read({"LYCEUM_DATABASE_URL": URL.replace("postgresql", "mysql")})
     assert "hunter2" not in str(error.value)
     assert "lyceum:…@db.example" in str(error.value)
+
+
+def test_encryption_keys_may_be_given() -> None:
+    """As they are or in a file, not both; an error shows nothing of them."""
+    key = b64encode(b"hunter2!" * 4).decode()
+    keys = Config.read({"LYCEUM_KEYS": f"2:{key}"}).keys
+    assert keys is not None
+    assert keys.newest.id == 2
+    assert "hunter2" not in repr(keys)
+    with pytest.raises(ConfigError, match=r"^LYCEUM_KEYS=…: the key 2 is not the base64") as error:
+        Config.read({"LYCEUM_KEYS": f"2:{key}A"})
+    assert key[:10] not in str(error.value)
+    with pytest.raises(ConfigError, match="both set; allowed is one"):
+        Config.read({"LYCEUM_KEYS": f"2:{key}", "LYCEUM_KEYS_FILE": "keys"})
 
 
 @pytest.mark.parametrize("kind", ["PUBLIC", "RSA PUBLIC", "PRIVATE"])

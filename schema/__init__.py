@@ -3,3 +3,4 @@
 from pathlib import Path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ROLES = Path(__file__).parent / "roles.sql"

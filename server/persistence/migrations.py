@@ -14,6 +14,7 @@ import structlog
 
 from schema import MIGRATIONS
 from server.errors import DatabaseError
+from server.persistence import roles
 from server.persistence.database import PASSING, describe
 from server.persistence.locks import advisory_lock
 from server.persistence.types import Connection
@@ -90,8 +91,9 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
 async def migrate(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """Apply what the database lacks and return it.
 
-    Raises DatabaseError if the server is too old, or the database has migrations that are not
-    among these or were changed since; a migration that fails leaves the version before it.
+    Raises DatabaseError if the server is too old, roles are missing that this login can't make, or
+    the database has migrations that are not among these or were changed since; a migration that
+    fails leaves the version before it. What is made belongs to lyceum_owner if the schema does.
     """
     version = await connection.fetchval(SERVER_VERSION)
     if version < MINIMUM_VERSION * 10_000:
@@ -99,6 +101,8 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
             f"PostgreSQL {version // 10_000} is too old; {MINIMUM_VERSION} or newer is needed"
         )
     async with _lock(connection):
+        await roles.ensure(connection)
+        await roles.become_owner(connection)
         await connection.execute(CREATE_LEDGER)
         applied = await _applied(connection)
         _check(applied, migrations)
@@ -121,6 +125,7 @@ async def rollback(
     Raises DatabaseError as `migrate` does.
     """
     async with _lock(connection):
+        await roles.become_owner(connection)
         applied = await _applied(connection)
         _check(applied, migrations)
         undone = [m for m in reversed(migrations[: len(applied)]) if m.version > to]

@@ -1,0 +1,56 @@
+"""The roles that rights are given to: made when they are missing, and whose part a login takes.
+
+Which they are is in schema/roles.sql, what each may in the migrations.
+"""
+
+import asyncpg
+
+from schema import ROLES
+from server.errors import DatabaseError
+from server.persistence.types import Connection
+
+OWNER = "lyceum_owner"
+SERVER = "lyceum_server"
+APP = "lyceum_app"
+STAFF = "lyceum_staff"
+ANALYST = "lyceum_analyst"
+BACKUP = "lyceum_backup"
+NAMES = (OWNER, SERVER, APP, STAFF, ANALYST, BACKUP)
+
+MISSING = "select name from unnest($1::text[]) as name where to_regrole(name) is null"
+
+
+async def ensure(connection: Connection) -> None:
+    """Make the roles that the cluster lacks; raises DatabaseError if this login may not."""
+    missing = [row[0] for row in await connection.fetch(MISSING, list(NAMES))]
+    if not missing:
+        return
+    try:
+        async with connection.transaction():
+            await connection.execute(ROLES.read_text())
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise DatabaseError(
+            f"the roles {', '.join(missing)} are missing and this login may not make them; let an"
+            " administrator run `lyceum db roles | psql` as a superuser of this server, then try"
+            " again"
+        ) from error
+
+
+# Everything in the schema has one owner, whoever of its members happens to migrate.
+OWNED = """
+select coalesce(ledger.relowner, datdba) = to_regrole('lyceum_owner')
+    and pg_has_role(to_regrole('lyceum_owner'), 'usage')
+from pg_database
+left join pg_class as ledger on ledger.oid = to_regclass('schema_migrations')
+where datname = current_database()
+"""
+BECOME_OWNER = "set role lyceum_owner"
+
+
+async def become_owner(connection: Connection) -> None:
+    """From here on act as lyceum_owner, if the schema is that role's and this login a member.
+
+    A schema without tables is whose the database is. Others go on as who they are.
+    """
+    if await connection.fetchval(OWNED):
+        await connection.execute(BECOME_OWNER)

@@ -1,31 +1,24 @@
 """The composition root: builds everything from the configuration, and starts and stops it."""
 
 import asyncio
-import errno
 import gc
-import os
-import resource
-import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from typing import Any
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from server import telemetry
 from server.config import Config
 from server.domain.details import Details
-from server.errors import StartError
-from server.http.api.app import Dispatch, make_api
-from server.http.api.pace import Pace
-from server.http.api.services import Services
+from server.http.dispatch import Dispatch, Later
 from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
-from server.persistence.database import Database, connect, wait_until_up
+from server.persistence.database import Database, connect
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
@@ -44,32 +37,27 @@ from server.sessions.revoked import Revoked
 from server.sessions.runs import Runs
 from server.sessions.saver import Saver
 from server.sessions.tokens import Tokens
-from server.store import database_url
 from server.webhooks.publisher import Publisher
 from server.webhooks.service import WebhookService
 
 log = structlog.get_logger()
 
-BACKLOG = 4096
 YOUNG_OBJECTS = 10_000  # new ones after which the newest are collected; Python's own is 700
 DRAIN_TIMEOUT = 30.0  # seconds that a shutdown waits for the database
 
 
-async def serve(config: Config) -> int:
-    """Run the server until a signal ends it; returns the exit code.
+async def run(
+    config: Config,
+    url: str,
+    listener: socket.socket,
+    stopping: "asyncio.Future[None]",
+    started: float,
+) -> int:
+    """Serve until `stopping` is done or a part ends; returns the exit code.
 
-    Raises StartError, in one line, if it can't start.
+    url: of a database that is up. started: when the start began, by the monotonic clock.
     """
-    started = time.monotonic()
-    tokens = Tokens.of(config)
-    _allow_many_sockets()
-    listener = _listen(config.host, config.port)
-    stopping = _stop_on_signals()
     async with AsyncExitStack() as stack:
-        stack.callback(listener.close)
-        url = await _or_stopped(stack, config, stopping)
-        if url is None:
-            return 0
         await _migrate(url)
         database = await Database.open(url)
         stack.push_async_callback(database.close)
@@ -96,7 +84,7 @@ async def serve(config: Config) -> int:
             pace=config.pace,
         )
         revoked = Revoked(database, lambda: hub.enforce())
-        access = Access(tokens, config.guests, revoked.covers)
+        access = Access(Tokens.of(config), config.guests, revoked.covers)
         chat = Chat(database, config.limits, events)
         runs = Runs(config.limits.runs_per_second, events)
         commands = Commands(chat, runs)
@@ -115,24 +103,33 @@ async def serve(config: Config) -> int:
             settle,
             config.deflate == "large",
         )
-        services = Services(
-            database,
-            registry,
-            access,
-            chat,
-            webhooks.management,
-            revoked,
-            runs,
-            events,
-            config.limits,
-            Pace(config.limits.requests_per_second, config.trusted_proxies),
-        )
+
+        def api() -> ASGIApp:
+            # half a second's worth of imports that nobody has to wait for who edits
+            from server.http.api.app import make_api
+            from server.http.api.pace import Pace
+            from server.http.api.services import Services
+
+            services = Services(
+                database,
+                registry,
+                access,
+                chat,
+                webhooks.management,
+                revoked,
+                runs,
+                events,
+                config.limits,
+                Pace(config.limits.requests_per_second, config.trusted_proxies),
+            )
+            return make_api(services, config.origin_policy)
+
         health = Health(database, lambda: saver.failing)
         door = Door(config.limits.request_seconds)
         await revoked.poll()
         web = _Uvicorn(
             uvicorn.Config(
-                Dispatch(make_api(services), make_app(health), config.origin_policy),
+                Dispatch(Later(api), make_app(health)),
                 http=door.connect,  # type: ignore[arg-type]  # any callable that makes a protocol
                 ws=hub.connect,  # type: ignore[arg-type]  # as above
                 lifespan="off",
@@ -179,26 +176,6 @@ async def serve(config: Config) -> int:
         return code
 
 
-async def _or_stopped(
-    stack: AsyncExitStack, config: Config, stopping: "asyncio.Future[None]"
-) -> str | None:
-    """The database's URL once it is up; None if a signal came first."""
-    entering = asyncio.create_task(_database(stack, config))
-    ending: list[asyncio.Future[Any]] = [entering, stopping]
-    await asyncio.wait(ending, return_when=asyncio.FIRST_COMPLETED)
-    if not entering.done():
-        entering.cancel()
-        await asyncio.gather(entering, return_exceptions=True)
-        return None
-    return entering.result()
-
-
-async def _database(stack: AsyncExitStack, config: Config) -> str:
-    url = await stack.enter_async_context(database_url(config))
-    await wait_until_up(url)
-    return url
-
-
 async def _migrate(url: str) -> None:
     connection = await connect(url)
     try:
@@ -207,59 +184,15 @@ async def _migrate(url: str) -> None:
         await connection.close()
 
 
-def _allow_many_sockets() -> None:
-    """Take as many file descriptors as the system grants; the usual 1,024 are few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def _spare_collections() -> None:
     """Let collections of garbage, which hold the event loop, look at less and come less often.
 
     What was made at the start stays for good, with what the first document imports.
     """
     Document()
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # without a collection before, which takes 0.1 s and finds next to nothing
     gc.set_threshold(YOUNG_OBJECTS, 10, 10)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except (OSError, UnicodeError) as error:  # the latter from names that no host can have
-        listener.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise StartError(
-                f"port {port} on {host} is taken; stop what listens there,"
-                " or choose another with --port or LYCEUM_PORT"
-            ) from None
-        reason = error.strerror if isinstance(error, OSError) else "no valid name"
-        raise StartError(
-            f"can't listen on {host} port {port}: {reason};"
-            " give an address of this machine with --host or LYCEUM_HOST"
-        ) from None
-    listener.setblocking(False)
-    return listener
-
-
-def _stop_on_signals() -> "asyncio.Future[None]":
-    """Done at the first SIGTERM or SIGINT; the second ends the process at once."""
-    loop = asyncio.get_running_loop()
-    stopping: asyncio.Future[None] = loop.create_future()
-
-    def stop(number: int) -> None:
-        if stopping.done():
-            os._exit(128 + number)
-        stopping.set_result(None)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop, number)
-    return stopping
+    gc.enable()
 
 
 class _ForWebhooks(Events):

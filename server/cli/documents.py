@@ -5,12 +5,11 @@ from typing import BinaryIO, get_args
 import click
 
 from server.cli.running import fail, with_database
-from server.documents.exchange import Format, export
+from server.documents.names import Format
 from server.errors import LyceumError
 from server.ids import SessionName
 from server.persistence import collaboration, documents
 from server.persistence.types import Connection
-from server.sessions.document import Document
 
 
 @click.command("export")
@@ -30,6 +29,9 @@ def export_document(session: str, form: str, field: str | None, output: BinaryIO
 
     Works beside a running server or without one.
     """
+
+    from server.documents.exchange import export  # late: a server's start need not wait for it
+    from server.sessions.document import Document
 
     async def work(connection: Connection) -> list[bytes]:
         name = SessionName(session)

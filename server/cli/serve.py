@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from server import start
 from server.cli.running import fail, run
 
 
@@ -13,11 +14,9 @@ from server.cli.running import fail, run
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 def serve(host: str | None, port: int | None, workers: int) -> None:
     """Serve sessions until SIGTERM or Ctrl-C."""
-    from server import app  # a second's worth of imports that no other command has to wait for
-
     if workers > 1:
         fail(
             f"--workers {workers}: several processes need a bus between them (LYCEUM_REDIS_URL),"
             " which does not exist yet; one process serves a whole school"
         )
-    sys.exit(run(app.serve, host, port))
+    sys.exit(run(start.serve, host, port))

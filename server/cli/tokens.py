@@ -8,7 +8,6 @@ from server.errors import StartError
 from server.persistence import revocations
 from server.persistence.migrations import read_migrations, status
 from server.persistence.types import Connection
-from server.sessions.tokens import make_token
 
 
 @click.command()
@@ -29,6 +28,8 @@ def token(
     Without --session it is for all sessions; without --role as well, each session's own
     permissions decide what its user is there.
     """
+    from server.sessions.tokens import make_token  # late: a server's start need not wait for it
+
     config = read_config()
     if config.auth_secret is None:
         fail("LYCEUM_AUTH_SECRET is not set; `openssl rand -hex 32` makes one")

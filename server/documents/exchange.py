@@ -1,20 +1,19 @@
 """Documents as people and other programs want them, and the edits that make documents so."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from server.documents.commonmark import parse
 from server.documents.markdown import markdown_of
-from server.documents.names import Naming, basic, naming_of, tiptap
+from server.documents.names import Format, Naming, basic, naming_of, tiptap
 from server.documents.plain import all_roots, lines_of, nodes, one_root, text_of
 from server.documents.prosemirror import Node, checked, document_of, field_for, fragment_in
 from server.documents.rich import replace_nodes
 from server.documents.text import replace_text
 from server.documents.tree import TEXT, Tree
 
-Format = Literal["text", "json", "prosemirror", "markdown"]
 TEXT_FIELD = "content"
 
 

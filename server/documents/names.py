@@ -1,4 +1,5 @@
-"""What ProseMirror's basic schema and Tiptap call the same nodes and marks.
+"""What forms of documents are called, and what ProseMirror's basic schema and Tiptap call the
+same nodes and marks.
 
 Markdown is read and written with the basic schema's names; these translate.
 """
@@ -6,6 +7,7 @@ Markdown is read and written with the basic schema's names; these translate.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+Format = Literal["text", "json", "prosemirror", "markdown"]
 Naming = Literal["prosemirror", "tiptap"]
 
 NODES = {

@@ -30,6 +30,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 log = structlog.get_logger()
 libc = ctypes.CDLL(None, use_errno=True)
+prctl = libc.prctl  # found now: a child may not look, as another thread may have held the linker
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def spawn(
 
     # After the change of user, which would clear it. In the child, where coverage sees nothing.
     def end_with_us() -> None:  # pragma: no cover
-        libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+        prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
         if os.getppid() != us:
             os._exit(1)  # we died before the kernel knew
 

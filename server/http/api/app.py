@@ -1,4 +1,4 @@
-"""The API as one ASGI application, and the way that requests come to it."""
+"""The API as one ASGI application."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from msgspec import Struct
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from server.domain.origins import OriginPolicy
 from server.http.api import (
@@ -31,9 +31,8 @@ from server.http.api.cors import Pages
 from server.http.api.openapi import described
 from server.http.api.problems import HANDLERS, allowed
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
-from server.http.ops import DOCS, SecurityHeaders
+from server.http.ops import SecurityHeaders
 
-PREFIX = "/api"
 NO_STORE = [(b"cache-control", b"no-store")]
 DESCRIPTION = """
 One more way into the sessions, for programs: what is edited and said here reaches everybody who is
@@ -57,8 +56,16 @@ TAGS: dict[str, tuple[str, Sequence[HTTPRouteHandler]]] = {
 }
 
 
-def make_api(services: Services) -> Litestar:
-    """The API; serves paths below /api/v1, and its description at /api/openapi.json."""
+def make_api(services: Services, policy: OriginPolicy) -> ASGIApp:
+    """The API, below /api/v1, and its description at /api/openapi.json.
+
+    policy: which pages may use it from a browser.
+    """
+    api = _make_routes(services)
+    return SecurityHeaders(Pages(api, policy), NO_STORE)  # type: ignore[arg-type]
+
+
+def _make_routes(services: Services) -> Litestar:
     routers = [
         Router("/api/v1", route_handlers=[*_options(handlers), *handlers], tags=[tag])
         for tag, (_, handlers) in TAGS.items()
@@ -129,25 +136,3 @@ def _models() -> list[type[Struct]]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Struct)
     ]
-
-
-class Dispatch:
-    """Hands requests below /api to the API, and all others to the pages.
-
-    The API's paths are matched as they were sent: a session's name may hold a slash. HEAD is
-    answered as GET; uvicorn leaves the body out. policy: which pages may use it from a browser.
-    """
-
-    def __init__(self, api: Litestar, pages: ASGIApp, policy: OriginPolicy) -> None:
-        self._api = SecurityHeaders(Pages(api, policy), NO_STORE)  # type: ignore[arg-type]
-        self._pages = pages
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        path = scope.get("path", "")
-        if path == DOCS or (path != PREFIX and not path.startswith(f"{PREFIX}/")):
-            await self._pages(scope, receive, send)
-            return
-        raw = scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._api({**scope, "path": raw, "method": method}, receive, send)

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from server import telemetry
 from server.documents import text
-from server.documents.exchange import TEXT_FIELD, Format
+from server.documents.exchange import TEXT_FIELD
+from server.documents.names import Format
 from server.documents.reading import text_of
 from server.errors import BadRequest, ProtocolError
 from server.http.api.bodies import OCTETS, expect

@@ -11,8 +11,8 @@ from litestar.params import Parameter
 from msgspec import Meta, Struct
 
 from server import telemetry
-from server.documents.exchange import Format, export, put_markdown, put_prosemirror
-from server.documents.names import Naming
+from server.documents.exchange import export, put_markdown, put_prosemirror
+from server.documents.names import Format, Naming
 from server.documents.prosemirror import Mark as Mark  # the description shows it
 from server.documents.prosemirror import Node
 from server.http.api.document_edits import Edited, edit, visit

@@ -9,7 +9,8 @@ import pytest
 from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment, XmlText
 
 from server.documents import items, tree
-from server.documents.exchange import Format, export, put_markdown
+from server.documents.exchange import export, put_markdown
+from server.documents.names import Format
 from server.documents.plain import all_roots
 from server.documents.tree import ARRAY, MAP, TEXT, XML_FRAGMENT, Tangled, Tree, Unreadable
 from server.errors import BadRequest, Conflict, LyceumError

@@ -35,7 +35,7 @@ async def read(connection: Connection, name: SessionName) -> Details:
     row = await connection.fetchrow(DETAILS, name)
     if row is None:
         raise await _missing(connection, name)
-    return _details(row)
+    return details_in(row)
 
 
 async def _missing(connection: Connection, name: SessionName) -> NotFound:
@@ -356,15 +356,16 @@ async def mine(
     Their `roles` are only the user's own.
     """
     rows = await connection.fetch(MINE, user, before, list(statuses), limit)
-    return [_details(row) for row in rows]
+    return [details_in(row) for row in rows]
 
 
 def _json(permissions: Permissions) -> str:
     return msgspec.json.encode(permissions).decode()
 
 
-def _details(row: Any) -> Details:
-    fields = dict(row)
+def details_in(row: Any) -> Details:
+    """The session of a row with what DETAILS reads, and maybe more."""
+    fields = {name: row[name] for name in Details.__struct_fields__}
     fields["permissions"] = msgspec.json.decode(fields["permissions"], type=Permissions)
     fields["roles"] = msgspec.json.decode(fields["roles"], type=dict[str, RoleOrNone])
     return Details(**fields)

@@ -1,7 +1,7 @@
 """Documents as they are stored: newest snapshot and the journal after it, and compacting."""
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from server.errors import DocumentDamaged
 from server.ids import DocumentId, Seq, SessionName
@@ -77,8 +77,11 @@ async def find(connection: Connection, name: SessionName) -> Stored | None:
     Raises DocumentDamaged if rows are missing: better no document than one with holes.
     """
     row = await connection.fetchrow(LOAD, name)
-    if row is None:
-        return None
+    return None if row is None else stored_in(row)
+
+
+def stored_in(row: Any) -> Stored:
+    """The document of a row with what LOAD reads; raises as `find`."""
     document_id, last_seq, snapshot_seq = row["id"], row["last_seq"], row["snapshot_seq"] or 0
     found, parts = row["seqs"] or [], row["payloads"] or []
     if snapshot_seq > last_seq or found != list(range(snapshot_seq + 1, last_seq + 1)):

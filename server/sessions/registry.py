@@ -13,12 +13,11 @@ import structlog
 
 from server import telemetry
 from server.config import DEFAULT_PACE, Limits, Pace
-from server.domain.details import Details
 from server.errors import BadName, DocumentDamaged, Gone, NotFound, Unavailable
 from server.ids import SessionName
-from server.persistence import chat, collaboration, documents
+from server.persistence import collaboration, documents, opening
 from server.persistence.database import PASSING, Database, describe
-from server.persistence.documents import Stored
+from server.persistence.opening import Opening
 from server.sessions.compaction import compact
 from server.sessions.document import Document
 from server.sessions.events import UNHEARD, Events
@@ -149,15 +148,13 @@ class Registry:
         log.debug("session opened", session=name, parts=len(stored.parts), seconds=seconds)
         return session
 
-    async def _read(self, name: SessionName) -> tuple[Details, Stored, int]:
+    async def _read(self, name: SessionName) -> Opening:
         deadline = time.monotonic() + OPEN_TIMEOUT
         while True:
             try:
                 async with self._database.acquire() as connection:
                     with telemetry.query_seconds.labels("documents.load").time():
-                        details = await collaboration.open_for_join(connection, name, self._creates)
-                        stored = await documents.load(connection, name)
-                        return details, stored, await chat.last_revision(connection, details.id)
+                        return await opening.open_for_join(connection, name, self._creates)
             except DocumentDamaged as error:
                 log.error("document is damaged", session=name, why=str(error))
                 raise

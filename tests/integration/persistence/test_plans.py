@@ -16,6 +16,7 @@ from server.persistence import (
     deliveries,
     documents,
     journal,
+    opening,
     revocations,
     webhooks,
 )
@@ -95,6 +96,7 @@ ARGUMENTS = {
     journal.REGISTER: ["gen_random_uuid()"],
     journal.LAST_BATCH: ["gen_random_uuid()"],
     journal.APPEND: ["gen_random_uuid()", "1", "array[7, 9]::bigint[]", "array['x', 'x']::bytea[]"],
+    opening.OPEN: ["'document 7'"],
     revocations.REVOKE_ONE: ["'token 7'"],
     revocations.REVOKE_ALL: ["'user 7'"],
     revocations.AFTER: ["9990"],

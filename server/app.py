@@ -177,11 +177,12 @@ async def run(
 
 
 async def _migrate(url: str) -> None:
-    connection = await connect(url)
-    try:
-        await migrate(connection, read_migrations())
-    finally:
-        await connection.close()
+    async with AsyncExitStack() as stack:
+        connection = await connect(url)
+        stack.push_async_callback(connection.close)
+        observer = await connect(url)
+        stack.push_async_callback(observer.close)
+        await migrate(connection, read_migrations(), observer=observer)
 
 
 def _spare_collections() -> None:

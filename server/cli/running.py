@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -60,23 +61,45 @@ def run(
         sys.exit(130)
 
 
-def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Run work with a connection; the embedded database runs meanwhile if none does."""
+def with_url(work: Callable[[str], Awaitable[T]]) -> T:
+    """Run work with the database's URL; the embedded one runs meanwhile if none does."""
 
-    async def connected(config: Config) -> T:
+    async def located(config: Config) -> T:
         running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
         if running is not None:
-            return await _work_on(running, work)
+            await wait_until_up(running)
+            return await work(running)
         async with database_url(config) as url:
-            return await _work_on(url, work)
+            await wait_until_up(url)
+            return await work(url)
 
-    return run(connected)
+    return run(located)
 
 
-async def _work_on(url: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-    await wait_until_up(url)
+def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run work with a connection."""
+
+    async def connected(url: str) -> T:
+        async with _connected(url) as connection:
+            return await work(connection)
+
+    return with_url(connected)
+
+
+def with_connections(work: Callable[[Connection, Connection], Awaitable[T]]) -> T:
+    """Run work with a connection and another one, which can look at what the first waits for."""
+
+    async def connected(url: str) -> T:
+        async with _connected(url) as connection, _connected(url) as observer:
+            return await work(connection, observer)
+
+    return with_url(connected)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Connection]:
     connection = await connect(url)
     try:
-        return await work(connection)
+        yield connection
     finally:
         await connection.close()

@@ -1,30 +1,33 @@
-"""Brings the schema forward and back: SQL files, one transaction each, a ledger with checksums.
+"""Brings the schema forward and back: a step a file, a ledger with checksums.
 
 Many servers may start at once: one takes an advisory lock and migrates, the others wait for it.
+What files hold is for `migration_files.py`, how a step runs for `steps.py`.
 """
 
-import hashlib
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import structlog
 
-from schema import MIGRATIONS
+from schema import ROLES
 from server.errors import DatabaseError
-from server.persistence import roles
+from server.persistence import restore_points, roles, steps
 from server.persistence.database import PASSING, describe
 from server.persistence.locks import advisory_lock
+from server.persistence.migration_files import Migration, in_transaction, read_migrations
+from server.persistence.restore_points import RestorePoint
+from server.persistence.statements import split
+from server.persistence.steps import Step
 from server.persistence.types import Connection
+
+__all__ = ["Migration", "Outcome", "Status", "migrate", "read_migrations", "rollback", "status"]
 
 log = structlog.get_logger()
 
 MINIMUM_VERSION = 15
 LOCK_KEY = 7_523_094_288_207_667_809  # "lyceum", any number that nobody else uses
 LOCK_POLL = 0.1  # seconds
-FILE_NAME = re.compile(r"(\d{4})_(\w+)\.up\.sql")
 
 CREATE_LEDGER = """
 create table if not exists schema_migrations (
@@ -32,116 +35,170 @@ create table if not exists schema_migrations (
     name text not null,
     checksum bytea not null,
     applied_at timestamptz not null default now(),
+    serves integer,
     constraint schema_migrations_pkey primary key (version)
 )
 """
 LEDGER_EXISTS = "select to_regclass('schema_migrations') is not null"
-APPLIED = "select version, name, checksum from schema_migrations order by version"
-RECORD = "insert into schema_migrations (version, name, checksum) values ($1, $2, $3)"
-FORGET = "delete from schema_migrations where version = $1"
+LEDGER_IS_OLD = """
+select not exists (
+    select from pg_attribute where attrelid = 'schema_migrations'::regclass and attname = 'serves'
+)
+"""
+RENEW_LEDGER = "alter table schema_migrations add column if not exists serves integer"
+# By way of JSON, as a ledger of long ago lacks the last column.
+APPLIED = """
+select version, name, checksum, (to_jsonb(entry) ->> 'serves')::integer
+from schema_migrations entry
+order by version
+"""
+RECORD = (
+    "insert into schema_migrations (version, name, checksum, serves)"
+    " values ({version}, '{name}', '\\x{checksum}', {serves})"
+)
+FORGET = "delete from schema_migrations where version = {version}"
 SERVER_VERSION = "select current_setting('server_version_num')::int"
 
 
-class Migration(NamedTuple):
-    """One step of the schema: `NNNN_name.up.sql` and the way back."""
-
-    version: int
-    name: str
-    up: str
-    down: str
-
-    @property
-    def checksum(self) -> bytes:
-        """Tells whether a file was changed after it was applied."""
-        return hashlib.sha256(self.up.encode()).digest()
-
-
 class Applied(NamedTuple):
-    """A migration that the database has."""
+    """A migration that the database has. serves: as in `Migration`."""
 
     version: int
     name: str
     checksum: bytes
+    serves: int | None
 
 
 class Status(NamedTuple):
-    """A migration and whether the database has it."""
+    """A migration, whether the database has it, and whether this program knows it."""
 
     version: int
     name: str
     applied: bool
+    known: bool = True
 
 
-def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """The migrations in a folder, in order; raises DatabaseError if one is missing or has no way
-    back."""
-    migrations = []
-    for path in sorted(folder.glob("*.up.sql")):
-        found = FILE_NAME.fullmatch(path.name)
-        down = path.with_name(path.name.replace(".up.sql", ".down.sql"))
-        if not found or not down.exists():
-            raise DatabaseError(f"{path}: a migration is NNNN_name.up.sql and NNNN_name.down.sql")
-        migrations.append(Migration(int(found[1]), found[2], path.read_text(), down.read_text()))
-    versions = [migration.version for migration in migrations]
-    if versions != list(range(1, len(versions) + 1)):
-        raise DatabaseError(f"{folder}: migrations must be numbered 1, 2, 3, …; found {versions}")
-    return migrations
+class Outcome(NamedTuple):
+    """What was done. before: the version until then; restore_point: None if there was no data."""
+
+    done: list[Migration]
+    before: int
+    restore_point: RestorePoint | None
 
 
-async def migrate(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Apply what the database lacks and return it.
+async def migrate(
+    connection: Connection,
+    migrations: Sequence[Migration],
+    to: int | None = None,
+    observer: Connection | None = None,
+) -> Outcome:
+    """Apply what the database lacks, up to a version if it is given.
+
+    A database that newer programs brought further is left as it is, if that serves this one.
+    observer: another connection, which sees who is in the way.
 
     Raises DatabaseError if the server is too old, roles are missing that this login can't make, or
-    the database has migrations that are not among these or were changed since; a migration that
-    fails leaves the version before it. What is made belongs to lyceum_owner if the schema does.
+    the database has migrations that are not among these or were changed since; a step in a
+    transaction that fails leaves the version before it. What is made belongs to lyceum_owner if the
+    schema does.
     """
-    version = await connection.fetchval(SERVER_VERSION)
-    if version < MINIMUM_VERSION * 10_000:
-        raise DatabaseError(
-            f"PostgreSQL {version // 10_000} is too old; {MINIMUM_VERSION} or newer is needed"
-        )
     async with _lock(connection):
+        missing, before = await _missing(connection, migrations, to)
         await roles.ensure(connection)
+        point = await _restore_point(connection, before) if missing else None
         await roles.become_owner(connection)
         await connection.execute(CREATE_LEDGER)
-        applied = await _applied(connection)
-        _check(applied, migrations)
-        missing = list(migrations[len(applied) :])
+        if await connection.fetchval(LEDGER_IS_OLD):
+            await connection.execute(RENEW_LEDGER)
         for migration in missing:
-            async with _step(connection, migration):
-                await connection.execute(migration.up)
-                await connection.execute(
-                    RECORD, migration.version, migration.name, migration.checksum
-                )
+            await steps.run(connection, _forward(migration), observer)
             log.info("schema migrated", version=migration.version, name=migration.name)
-        return missing
+        return Outcome(missing, before, point)
 
 
 async def rollback(
-    connection: Connection, migrations: Sequence[Migration], to: int
-) -> list[Migration]:
-    """Undo all migrations above version `to`, newest first, and return them.
+    connection: Connection,
+    migrations: Sequence[Migration],
+    to: int,
+    observer: Connection | None = None,
+) -> Outcome:
+    """Undo all migrations above version `to`, newest first.
 
-    Raises DatabaseError as `migrate` does.
+    Raises DatabaseError as `migrate` does, and if the database is ahead of this program.
     """
     async with _lock(connection):
+        undone, before = await _undone(connection, migrations, to)
+        point = await _restore_point(connection, before) if undone else None
         await roles.become_owner(connection)
-        applied = await _applied(connection)
-        _check(applied, migrations)
-        undone = [m for m in reversed(migrations[: len(applied)]) if m.version > to]
         for migration in undone:
-            async with _step(connection, migration):
-                await connection.execute(migration.down)
-                await connection.execute(FORGET, migration.version)
+            await steps.run(connection, _back(migration), observer)
             log.info("schema rolled back", version=migration.version, name=migration.name)
-        return undone
+        return Outcome(undone, before, point)
+
+
+async def plan(
+    connection: Connection, migrations: Sequence[Migration], to: int | None = None
+) -> list[Step]:
+    """The steps that `migrate` would do now; changes nothing."""
+    missing, before = await _missing(connection, migrations, to)
+    first = []
+    if await roles.missing(connection):
+        first.append(Step("roles", split(ROLES.read_text()), "", True))
+    first += await _owner(connection)
+    if not before:
+        first.append(Step("ledger", split(CREATE_LEDGER), "", True))
+    return [*first, *map(_forward, missing)]
+
+
+async def plan_back(connection: Connection, migrations: Sequence[Migration], to: int) -> list[Step]:
+    """The steps that `rollback` would do now; changes nothing."""
+    undone, _ = await _undone(connection, migrations, to)
+    return [*await _owner(connection), *map(_back, undone)]
+
+
+async def _owner(connection: Connection) -> list[Step]:
+    return [Step("owner", [roles.BECOME_OWNER], "", True)] if await roles.owned(connection) else []
 
 
 async def status(connection: Connection, migrations: Sequence[Migration]) -> list[Status]:
     """Each migration and whether the database has it; changes nothing."""
     applied = await _applied(connection)
     _check(applied, migrations)
-    return [Status(m.version, m.name, m.version <= len(applied)) for m in migrations]
+    here = [Status(m.version, m.name, m.version <= len(applied)) for m in migrations]
+    ahead = applied[len(migrations) :]
+    return here + [Status(m.version, m.name, applied=True, known=False) for m in ahead]
+
+
+async def _missing(
+    connection: Connection, migrations: Sequence[Migration], to: int | None
+) -> tuple[list[Migration], int]:
+    version = await connection.fetchval(SERVER_VERSION)
+    if version < MINIMUM_VERSION * 10_000:
+        raise DatabaseError(
+            f"PostgreSQL {version // 10_000} is too old; {MINIMUM_VERSION} or newer is needed"
+        )
+    applied = await _applied(connection)
+    _check(applied, migrations)
+    if to is not None and not len(applied) <= to <= len(migrations):
+        raise DatabaseError(
+            f"version {to} can't be migrated to: the database is at {len(applied)}, and this"
+            f" program knows {len(migrations)}; `lyceum db rollback` goes back"
+        )
+    if len(applied) > len(migrations):
+        log.warning(
+            "a newer program has migrated the database, which serves this one too",
+            version=len(applied),
+            known=len(migrations),
+        )
+    return list(migrations[len(applied) : to]), len(applied)
+
+
+async def _undone(
+    connection: Connection, migrations: Sequence[Migration], to: int
+) -> tuple[list[Migration], int]:
+    applied = await _applied(connection)
+    _check(applied, migrations, ahead_is_fine=False)
+    return [m for m in reversed(migrations[: len(applied)]) if m.version > to], len(applied)
 
 
 async def _applied(connection: Connection) -> list[Applied]:
@@ -150,23 +207,51 @@ async def _applied(connection: Connection) -> list[Applied]:
     return [Applied(*row) for row in await connection.fetch(APPLIED)]
 
 
-def _check(applied: Sequence[Applied], migrations: Sequence[Migration]) -> None:
+def _check(
+    applied: Sequence[Applied], migrations: Sequence[Migration], *, ahead_is_fine: bool = True
+) -> None:
     for have, want in zip(applied, migrations, strict=False):
         if (have.version, have.name) != (want.version, want.name):
             raise DatabaseError(
                 f"the database has migration {have.version:04}_{have.name},"
-                f" this program has {want.version:04}_{want.name} in its place"
+                f" this program has {want.title} in its place"
             )
         if have.checksum != want.checksum:
             raise DatabaseError(
-                f"migration {want.version:04}_{want.name} was changed after it was applied;"
+                f"migration {want.title} was changed after it was applied;"
                 " restore the file and put the change into a new migration"
             )
-    if len(applied) > len(migrations):
+    known = len(migrations)
+    ahead = applied[known:]
+    served = ahead_is_fine and all(m.serves is not None and m.serves <= known for m in ahead)
+    if ahead and not served:
         raise DatabaseError(
-            f"the database is at version {len(applied)}, this program knows {len(migrations)};"
+            f"the database is at version {len(applied)}, this program knows {known};"
             " start a newer program, or roll the database back with the newer one"
         )
+
+
+def _forward(migration: Migration) -> Step:
+    record = RECORD.format(
+        version=migration.version,
+        name=migration.name,
+        checksum=migration.checksum.hex(),
+        serves="null" if migration.serves is None else migration.serves,
+    )
+    return Step(migration.title, split(migration.up), record, in_transaction(migration.up))
+
+
+def _back(migration: Migration) -> Step:
+    record = FORGET.format(version=migration.version)
+    return Step(migration.title, split(migration.down), record, in_transaction(migration.down))
+
+
+async def _restore_point(connection: Connection, version: int) -> RestorePoint | None:
+    if not await restore_points.holds_data(connection):
+        return None
+    point = await restore_points.make(connection, version)
+    log.info("before the schema changes", version=version, **point._asdict())
+    return point
 
 
 @asynccontextmanager
@@ -176,14 +261,3 @@ async def _lock(connection: Connection) -> AsyncIterator[None]:
             yield
     except PASSING as error:
         raise DatabaseError(f"the schema can't be changed: {describe(error)}") from error
-
-
-@asynccontextmanager
-async def _step(connection: Connection, migration: Migration) -> AsyncIterator[None]:
-    try:
-        async with connection.transaction():
-            yield
-    except PASSING as error:
-        raise DatabaseError(
-            f"migration {migration.version:04}_{migration.name} fails: {describe(error)}"
-        ) from error

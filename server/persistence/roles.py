@@ -20,17 +20,22 @@ NAMES = (OWNER, SERVER, APP, STAFF, ANALYST, BACKUP)
 MISSING = "select name from unnest($1::text[]) as name where to_regrole(name) is null"
 
 
+async def missing(connection: Connection) -> list[str]:
+    """The roles that the cluster lacks."""
+    return [row[0] for row in await connection.fetch(MISSING, list(NAMES))]
+
+
 async def ensure(connection: Connection) -> None:
     """Make the roles that the cluster lacks; raises DatabaseError if this login may not."""
-    missing = [row[0] for row in await connection.fetch(MISSING, list(NAMES))]
-    if not missing:
+    lacking = await missing(connection)
+    if not lacking:
         return
     try:
         async with connection.transaction():
             await connection.execute(ROLES.read_text())
     except asyncpg.InsufficientPrivilegeError as error:
         raise DatabaseError(
-            f"the roles {', '.join(missing)} are missing and this login may not make them; let an"
+            f"the roles {', '.join(lacking)} are missing and this login may not make them; let an"
             " administrator run `lyceum db roles | psql` as a superuser of this server, then try"
             " again"
         ) from error
@@ -47,10 +52,15 @@ where datname = current_database()
 BECOME_OWNER = "set role lyceum_owner"
 
 
-async def become_owner(connection: Connection) -> None:
-    """From here on act as lyceum_owner, if the schema is that role's and this login a member.
+async def owned(connection: Connection) -> bool:
+    """Whether the schema is lyceum_owner's, and this login a member of it.
 
-    A schema without tables is whose the database is. Others go on as who they are.
+    A schema without tables is whose the database is.
     """
-    if await connection.fetchval(OWNED):
+    return bool(await connection.fetchval(OWNED))
+
+
+async def become_owner(connection: Connection) -> None:
+    """From here on act as lyceum_owner, if the schema is owned; others go on as who they are."""
+    if await owned(connection):
         await connection.execute(BECOME_OWNER)

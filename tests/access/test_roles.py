@@ -58,11 +58,11 @@ async def test_the_schema_has_one_owner(postgres: PostgresInstance) -> None:
     known = read_migrations()
     first, second = await login(url, "lyceum_owner"), await login(url, "lyceum_owner")
     async with connected(first) as one:
-        assert len(await migrate(one, known)) == len(known)
+        assert len((await migrate(one, known)).done) == len(known)
     async with connected(second) as two:
-        assert len(await rollback(two, known, 2)) == len(known) - 2
+        assert len((await rollback(two, known, 2)).done) == len(known) - 2
     async with connected(url) as superuser:
-        assert len(await migrate(superuser, known)) == len(known) - 2
+        assert len((await migrate(superuser, known)).done) == len(known) - 2
         assert await superuser.fetchval("select current_user::text") == "lyceum_owner"
         assert await superuser.fetchval(OWNERS) == ["lyceum_owner"]
 
@@ -75,6 +75,6 @@ async def test_one_login_may_own_everything(postgres: PostgresInstance) -> None:
     async with connected(url) as superuser:
         await superuser.execute(f"alter database {database_of(url)} owner to {who}")
         async with connected(owner) as connection:
-            assert await migrate(connection, read_migrations())
+            assert (await migrate(connection, read_migrations())).done
             assert await connection.fetchval("select count(*) from users") == 0
         assert await superuser.fetchval(OWNERS) == [who]

@@ -12,10 +12,12 @@ from structlog.testing import capture_logs
 
 from server.errors import DatabaseError
 from server.ids import SessionName
-from server.persistence import documents, migrations
+from server.persistence import documents, migrations, restore_points
+from server.persistence.migration_files import in_transaction
 from server.persistence.migrations import (
     LOCK_KEY,
     Migration,
+    Status,
     migrate,
     read_migrations,
     rollback,
@@ -75,28 +77,28 @@ def one_line(error: pytest.ExceptionInfo[DatabaseError]) -> str:
 async def test_forward_back_and_forward(empty: Connection) -> None:
     """The real schema comes, goes without a trace, and comes again; it takes documents then."""
     known = read_migrations()
-    assert await migrate(empty, known) == known
+    assert (await migrate(empty, known)).done == known
     made = await tables(empty)
-    assert await migrate(empty, known) == []
+    assert (await migrate(empty, known)).done == []
     for _ in range(2):
         stored = await documents.load(empty, SessionName("a"))
         writer = await Writer.register(empty)
         assert await writer.append((stored.document_id, b"x")) == {stored.document_id: 1}
         assert await rows(empty, stored.document_id) == [(1, b"x")]
-        assert await rollback(empty, known, 0) == known[::-1]
+        assert (await rollback(empty, known, 0)).done == known[::-1]
         assert await tables(empty) == set()
-        assert await migrate(empty, known) == known
+        assert (await migrate(empty, known)).done == known
         assert await tables(empty) == made
 
 
 async def test_back_to_a_version(empty: Connection) -> None:
     """Going back undoes what is above a version, newest first, and nothing else."""
     await migrate(empty, STEPS)
-    assert await rollback(empty, STEPS, 3) == []
-    assert await rollback(empty, STEPS, 1) == [STEPS[2], STEPS[1]]
+    assert (await rollback(empty, STEPS, 3)).done == []
+    assert (await rollback(empty, STEPS, 1)).done == [STEPS[2], STEPS[1]]
     assert await tables(empty) == {"one"}
     assert await versions(empty) == [1]
-    assert await migrate(empty, STEPS) == STEPS[1:]
+    assert (await migrate(empty, STEPS)).done == STEPS[1:]
     assert await empty.fetchval("select x from two") == 2
 
 
@@ -109,7 +111,7 @@ async def test_failure_leaves_the_version_before(empty: Connection, failing: str
     one_line(error)
     assert await tables(empty) == {"one"}
     assert await versions(empty) == [1]
-    assert await migrate(empty, STEPS) == STEPS[1:]
+    assert (await migrate(empty, STEPS)).done == STEPS[1:]
 
 
 async def test_failing_way_back(empty: Connection) -> None:
@@ -137,7 +139,7 @@ async def test_many_start_at_once(connect: Connect) -> None:
     """Of many that start at once one migrates and the others find it done."""
     connections = [await connect() for _ in range(5)]
     done = await asyncio.gather(*(migrate(connection, STEPS) for connection in connections))
-    assert sorted(map(len, done)) == [0, 0, 0, 0, 3]
+    assert sorted(len(outcome.done) for outcome in done) == [0, 0, 0, 0, 3]
     assert await versions(connections[0]) == [1, 2, 3]
 
 
@@ -151,7 +153,7 @@ async def test_waits_for_another(connect: Connect, monkeypatch: pytest.MonkeyPat
         await eventually(lambda: [entry for entry in logs if "waiting for" in entry["event"]])
     assert await tables(other) == set()
     other.terminate()
-    assert await waiting == STEPS
+    assert (await waiting).done == STEPS
 
 
 async def test_connection_lost_midway(connect: Connect) -> None:
@@ -162,7 +164,7 @@ async def test_connection_lost_midway(connect: Connect) -> None:
         await migrate(lost, [STEPS[0], STEPS[1]._replace(up=suicide)])
     one_line(error)
     assert await tables(next_one) == {"one"}
-    assert await migrate(next_one, STEPS) == STEPS[1:]
+    assert (await migrate(next_one, STEPS)).done == STEPS[1:]
 
 
 async def test_changed_file(empty: Connection) -> None:
@@ -174,14 +176,14 @@ async def test_changed_file(empty: Connection) -> None:
             await work
         assert "restore the file" in one_line(error)
     assert await tables(empty) == {"one", "two"}
-    assert await migrate(empty, STEPS) == STEPS[2:]  # nobody holds the lock any more
+    assert (await migrate(empty, STEPS)).done == STEPS[2:]  # nobody holds the lock any more
 
 
 async def test_changed_way_back_is_allowed(empty: Connection) -> None:
     """A way back may be mended after it was applied."""
     await migrate(empty, STEPS)
     mended = [*STEPS[:2], STEPS[2]._replace(down="drop table if exists three")]
-    assert await rollback(empty, mended, 2) == [mended[2]]
+    assert (await rollback(empty, mended, 2)).done == [mended[2]]
 
 
 async def test_newer_database(empty: Connection) -> None:
@@ -192,6 +194,74 @@ async def test_newer_database(empty: Connection) -> None:
             await work
         assert "start a newer program" in one_line(error)
     assert await tables(empty) == {"one", "two", "three"}
+
+
+async def test_newer_database_that_serves(empty: Connection) -> None:
+    """A program starts on a newer database whose migrations serve it, and leaves it as it is; an
+    older one than they serve, and a way back that it does not know, are refused."""
+    serving = "-- why\n-- serves programs from 0002 on\n" + STEPS[2].up
+    await migrate(empty, [*STEPS[:2], STEPS[2]._replace(up=serving)])
+    with capture_logs() as logs:
+        assert (await migrate(empty, STEPS[:2])).done == []
+    assert [(entry["version"], entry["known"]) for entry in logs] == [(3, 2)]
+    assert await status(empty, STEPS[:2]) == [
+        Status(1, "one", True),
+        Status(2, "two", True),
+        Status(3, "three", True, known=False),
+    ]
+    with pytest.raises(DatabaseError, match="with the newer one"):
+        await rollback(empty, STEPS[:2], 1)
+    with pytest.raises(DatabaseError, match="start a newer program"):
+        await migrate(empty, STEPS[:1])
+    assert await tables(empty) == {"one", "two", "three"}
+
+
+async def test_ledger_of_before(empty: Connection) -> None:
+    """A ledger that does not say yet whom a migration serves can be read, and is renewed."""
+    await migrate(empty, STEPS[:2])
+    await empty.execute("alter table schema_migrations drop column serves")
+    assert await versions(empty) == [1, 2]
+    with pytest.raises(DatabaseError, match="start a newer program"):
+        await migrate(empty, STEPS[:1])
+    assert (await migrate(empty, STEPS)).done == STEPS[2:]
+
+
+async def test_forward_to_a_version(empty: Connection) -> None:
+    """Going forward stops where it is asked to, and never goes back."""
+    assert (await migrate(empty, STEPS, 1)).done == STEPS[:1]
+    assert (await migrate(empty, STEPS, 2)).done == STEPS[1:2]
+    assert (await migrate(empty, STEPS, 2)).done == []
+    for wrong in (1, 4):
+        with pytest.raises(DatabaseError, match=f"version {wrong} can't be migrated to") as error:
+            await migrate(empty, STEPS, wrong)
+        assert "database is at 2, and this program knows 3" in one_line(error)
+    assert await versions(empty) == [1, 2]
+
+
+async def test_restore_point(empty: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the schema of a database with rows changes, either way, a point to restore to is made
+    and named; who may make none, or has no archive, is told what it takes. Without rows none is."""
+    archived = restore_points.FACTS.replace("current_setting('archive_mode')", "'on'")
+    outcome = await migrate(empty, STEPS, 1)
+    assert (outcome.before, outcome.restore_point) == (0, None)
+    assert (await migrate(empty, STEPS, 2)).restore_point is None
+    point = (await migrate(empty, STEPS, 3)).restore_point
+    assert point is not None
+    assert point.name.startswith("lyceum_0002_20")
+    assert "/" in point.lsn
+    assert point.note.startswith("archive_mode is off")
+    monkeypatch.setattr(restore_points, "FACTS", archived)
+    point = (await rollback(empty, STEPS, 2)).restore_point
+    assert point is not None
+    assert (point.name[:12], point.note) == ("lyceum_0003_", "")
+    minimal = archived.replace("current_setting('wal_level')", "'minimal'")
+    monkeypatch.setattr(restore_points, "FACTS", minimal)
+    point = await restore_points.make(empty, 2)
+    assert (point.name, point.note) == ("", "wal_level is minimal; set it to replica")
+    async with empty.transaction():
+        await empty.execute("create role ordinary; set local role ordinary")
+        assert "grant execute" in (await restore_points.make(empty, 2)).note
+        await empty.execute("reset role; drop role ordinary")
 
 
 async def test_other_migration_in_its_place(empty: Connection) -> None:
@@ -217,7 +287,7 @@ async def test_status_changes_nothing(empty: Connection) -> None:
         (1, "one", False),
         (2, "two", False),
     ]
-    assert await rollback(empty, STEPS, 0) == []
+    assert (await rollback(empty, STEPS, 0)).done == []
     assert not await empty.fetchval(migrations.LEDGER_EXISTS)
     await migrate(empty, STEPS[:1])
     assert [row.applied for row in await status(empty, STEPS)] == [True, False, False]
@@ -258,3 +328,39 @@ def test_wrong_files(tmp_path: Path, names: list[str], complaint: str) -> None:
     with pytest.raises(DatabaseError, match=re.escape(complaint)) as error:
         read_migrations(tmp_path)
     assert str(tmp_path) in one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("up", "complaint"),
+    [
+        ("create table a (); commit", "0001_a.up.sql: a migration is a transaction already"),
+        (
+            "create index concurrently if not exists a on b (c)",
+            "0001_a.up.sql: concurrently needs the first line `-- no transaction`",
+        ),
+        ("-- no transaction\ncreate index concurrently a on b (c)", "a needs `if [not] exists`"),
+        ("-- serves programs from 0001 on\nselect 1", "can only serve programs older than it"),
+    ],
+)
+def test_wrong_sql(tmp_path: Path, up: str, complaint: str) -> None:
+    """What could not be run, or not be repeated, is refused before anything is."""
+    (tmp_path / "0001_a.up.sql").write_text(up)
+    (tmp_path / "0001_a.down.sql").write_text(
+        "-- no transaction\ndrop index concurrently if exists a"
+    )
+    with pytest.raises(DatabaseError, match=re.escape(complaint)):
+        read_migrations(tmp_path)
+
+
+def test_what_files_say_of_themselves(tmp_path: Path) -> None:
+    """The comments that a file begins with say how it runs and whom it serves; later ones don't."""
+    for version in (1, 2, 3):
+        (tmp_path / f"000{version}_a.down.sql").write_text("select 1")
+    (tmp_path / "0001_a.up.sql").write_text("select 1;\n-- no transaction\n")
+    (tmp_path / "0002_a.up.sql").write_text("-- why\n\n-- serves programs from 0001 on\nselect 1")
+    (tmp_path / "0003_a.up.sql").write_text(
+        "-- no transaction\ncreate index concurrently if not exists a on b (c); select 1"
+    )
+    known = read_migrations(tmp_path)
+    assert [in_transaction(migration.up) for migration in known] == [True, True, False]
+    assert [migration.serves for migration in known] == [None, 1, None]

@@ -6,3 +6,4 @@ SessionName = NewType("SessionName", str)  # what users call a session; the docu
 DocumentId = NewType("DocumentId", int)  # the database's key of a document
 Seq = NewType("Seq", int)  # 1, 2, 3, … within one document, in commit order, without gaps
 ClientId = NewType("ClientId", int)  # Yjs's number of one client of one document
+UserId = NewType("UserId", int)  # the database's key of a person; tokens say a subject instead

@@ -2,7 +2,7 @@
 
 import click
 
-from server.cli.keys import db_new_key
+from server.cli.keys import db_keys, db_new_key, db_rotate_keys
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
 from server.cli.security import db_roles
@@ -15,7 +15,17 @@ from server.persistence.partitions import Report
 from server.persistence.types import Connection
 
 
-@click.group(commands=[db_migrate, db_rollback, db_status, db_new_key, db_roles])
+@click.group(
+    commands=[
+        db_migrate,
+        db_rollback,
+        db_status,
+        db_new_key,
+        db_keys,
+        db_rotate_keys,
+        db_roles,
+    ]
+)
 def db() -> None:
     """Look after the database; works beside a running server or without one."""
 

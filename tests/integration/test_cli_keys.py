@@ -1,4 +1,4 @@
-"""`lyceum db new-key`: keys as an operator makes them."""
+"""Keys as an operator makes, lists and exchanges them."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from server.persistence.key_files import read_keys
+from server.persistence.types import Connection
 from tests.support.command import Command
+from tests.support.people import add, ring, written
 
 
 @pytest.fixture
@@ -31,3 +33,65 @@ async def test_where_no_key_can_be_made(lyceum: Command) -> None:
     assert "set LYCEUM_KEYS_FILE" in (await lyceum("db", "new-key", keys_file="")).complaint
     (lyceum.folder / "keys").touch(0o644)
     assert "has mode 0644" in (await lyceum("db", "new-key")).complaint
+
+
+async def test_from_one_key_to_the_next(
+    tmp_path: Path, database_url: str, connection: Connection
+) -> None:
+    """New, in use, retiring, retired: `keys` tells at each step, and nothing of the keys."""
+    lyceum = Command(tmp_path, database_url=database_url, keys=written(1))
+    await add(connection, ring(1), "ann")
+    await add(connection, ring(1), "ben")
+    needs = "2 data keys, 2 e-mail addresses"
+    none = "0 data keys, 0 e-mail addresses"
+    listed = await lyceum("db", "keys", keys=written(1, 2))
+    assert listed.code == 0
+    assert listed.output.splitlines() == [
+        f"1  ACTIVE    {needs}  given",
+        "2  new; `lyceum db rotate-keys` takes the newest into use",
+    ]
+    done = await lyceum("db", "rotate-keys", keys=written(1, 2))
+    assert (done.code, done.errors) == (0, "")
+    assert done.output.startswith("the key 2 is in use; 2 people taken over in ")
+    assert "the key 1 is retired; nothing needs it but backups from before" in done.output
+    listed = await lyceum("db", "keys", keys=written(2))
+    assert (listed.code, listed.output.splitlines()) == (
+        0,
+        [f"1  RETIRED   {none}  missing", f"2  ACTIVE    {needs}  given"],
+    )
+    report = json.loads((await lyceum("db", "keys", "--json", keys=written(2))).output)
+    assert [(key["id"], key["people"], key["given"]) for key in report["keys"]] == [
+        (1, 0, "missing"),
+        (2, 2, "given"),
+    ]
+    assert "fingerprint" not in report["keys"][0]
+
+
+async def test_wrong_and_missing_keys(
+    tmp_path: Path, database_url: str, connection: Connection
+) -> None:
+    """Listed with exit code 1; a rotation is refused in one line, and changes nothing."""
+    wrong = "1:" + "A" * 43 + "="
+    lyceum = Command(tmp_path, database_url=database_url, keys=wrong)
+    await add(connection, ring(1), "ann")
+    listed = await lyceum("db", "keys")
+    assert (listed.code, listed.output.split()[-1]) == (1, "wrong")
+    assert "key 1 that was given is not the one" in (await lyceum("db", "rotate-keys")).complaint
+    listed = await lyceum("db", "keys", keys=written(2))
+    assert (listed.code, "missing" in listed.output) == (1, True)
+    refused = await lyceum("db", "rotate-keys", keys=written(2))
+    assert "key 1 is missing; only 2 was given" in refused.complaint
+    assert "no keys are given" in (await lyceum("db", "rotate-keys", keys="")).complaint
+    assert await connection.fetchval("select array_agg(id) from encryption_keys") == [1]
+
+
+async def test_what_can_not_be_taken_over(
+    tmp_path: Path, database_url: str, connection: Connection
+) -> None:
+    """It is named, and the exit code is 1, as the old key is needed still."""
+    lyceum = Command(tmp_path, database_url=database_url, keys=written(1, 2))
+    ann = await add(connection, ring(1), "ann")
+    await connection.execute("update users set email = email || email")
+    done = await lyceum("db", "rotate-keys")
+    assert done.code == 1
+    assert f"the data of person {ann.id} can't be decrypted" in done.output

@@ -27,8 +27,9 @@ def debian_binaries() -> Path:
 class PostgresInstance:
     """A running Postgres that tests may fill, stop and kill."""
 
-    def __init__(self, server: EmbeddedPostgres) -> None:
+    def __init__(self, server: EmbeddedPostgres, folder: Path) -> None:
         self.server = server
+        self.log = folder / "postgres.log"
         self._template = ""
 
     @classmethod
@@ -37,7 +38,7 @@ class PostgresInstance:
         binaries = debian_binaries() if flavour == "debian" else None
         server = EmbeddedPostgres(folder, binaries=binaries, settings=FAST)
         await server.start()
-        instance = cls(server)
+        instance = cls(server, folder)
         url = await instance.create_database()
         connection = await asyncpg.connect(url)
         await migrate(connection, read_migrations())

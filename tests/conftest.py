@@ -1,5 +1,6 @@
 """Fixtures that tests share: Postgres instances, databases, and servers."""
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -25,11 +26,11 @@ async def postgres(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[PostgresInstance]:
     """A Postgres for all tests that ask for one; they run on each flavour."""
-    instance = await PostgresInstance.start(
-        tmp_path_factory.mktemp(f"postgres-{request.param}"), request.param
-    )
+    folder = tmp_path_factory.mktemp(f"postgres-{request.param}")
+    instance = await PostgresInstance.start(folder, request.param)
     yield instance
     await instance.server.stop()
+    shutil.rmtree(folder / "postgres" / "base", ignore_errors=True)  # gigabytes, of all tests
 
 
 @pytest_asyncio.fixture

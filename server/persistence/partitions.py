@@ -19,7 +19,14 @@ from server.persistence.types import Connection
 log = structlog.get_logger()
 
 ACTIVITY = "session_activity"
-TABLES = (ACTIVITY, "chat_messages")
+TABLES = (
+    ACTIVITY,
+    "chat_messages",
+    "code_submissions",
+    "learning_analytics",
+    "tutor_messages",
+    "xp_events",
+)
 AHEAD = 3  # months beyond the current one
 LOCK_TIMEOUT = "2s"
 LOCK_KEY = 7_523_094_288_207_667_810  # the migrations' is one less
@@ -112,10 +119,11 @@ def _covered(there: Sequence[Partition], month: datetime) -> bool:
     return any(part.start <= month and part.end >= month_after(month) for part in there)
 
 
-# CREATE TABLE … PARTITION OF would lock all readers and writers of the table out.
+# CREATE TABLE … PARTITION OF would lock all readers and writers of the table out. A partition
+# numbers its rows as its table does, and may not bring an identity of its own.
 CREATE = """
 set local lock_timeout = '{timeout}';
-create table {name} (like {table} including all);
+create table {name} (like {table} including all excluding identity);
 alter table {table} attach partition {name} for values from ('{start}') to ('{end}');
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.persistence.partitions import ACTIVITY, ensure, partitions
+from server.persistence.partitions import ACTIVITY, TABLES, ensure, partitions
 from server.persistence.types import Connection
 from tests.support.command import Command
 from tests.support.postgres import PostgresInstance
@@ -28,9 +28,7 @@ async def test_says_what_it_did(lyceum: Command, connection: Connection) -> None
     await connection.execute(f"drop table {newest}")
     done = await lyceum("db", "maintain")
     assert done.code == 0, done
-    stands = [
-        f"{table} has partitions for this month and 3 more" for table in (ACTIVITY, "chat_messages")
-    ]
+    stands = [f"{table} has partitions for this month and 3 more" for table in TABLES]
     assert done.output.splitlines() == [
         f"created {newest}",
         "dropped session_activity_2001_05",
@@ -44,7 +42,7 @@ async def test_for_programs(lyceum: Command, connection: Connection) -> None:
     """With --json it is one object; activity is kept for ever if the retention says so."""
     await ensure(connection, 0, (ACTIVITY,), LONG_AGO)
     done = await lyceum("db", "maintain", "--json", activity_retention_days="0")
-    ahead = {ACTIVITY: 3, "chat_messages": 3}
+    ahead = dict.fromkeys(TABLES, 3)
     assert json.loads(done.output) == {"created": [], "dropped": [], "ahead": ahead}
     done = await lyceum("db", "maintain", "--json")
     dropped = ["session_activity_2001_05"]

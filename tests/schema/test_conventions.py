@@ -3,7 +3,7 @@
 from server.persistence.types import Connection
 
 # Rows that come by the thousand, are never looked up one by one, and may come twice.
-WITHOUT_KEY = {"session_activity"}
+WITHOUT_KEY = {"session_activity", "learning_analytics"}
 # Numbers that people give, not the database.
 SMALL_IDS = {"encryption_keys.id", "users.email_key_id", "user_keys.key_id"}
 

@@ -1,5 +1,7 @@
 """The invariants that the schema states: each takes right rows and refuses a wrong one, by name."""
 
+import re
+
 import asyncpg
 import pytest
 
@@ -22,20 +24,17 @@ def table_of(constraint: str) -> str:
 
 
 @pytest.mark.parametrize("table", RIGHT)
-async def test_right_rows_are_taken(db: Connection, table: str) -> None:
-    """So what refuses a wrong one is its constraint alone."""
+async def test_right_rows_are_taken_and_wrong_ones_refused(db: Connection, table: str) -> None:
+    """A wrong row differs from a right one in what its constraint, by name, is about."""
     assert await insert(db, table)
     assert await insert(db, table)
-
-
-@pytest.mark.parametrize("constraint", WRONG)
-async def test_a_wrong_row_is_refused(db: Connection, constraint: str) -> None:
-    """By the constraint that was made for it."""
-    with pytest.raises(REFUSED) as error:
-        await insert(db, table_of(constraint), **WRONG[constraint])
-    # Of an unknown time zone Postgres itself complains, while it looks at the check.
-    unknown = isinstance(error.value, asyncpg.InvalidParameterValueError)
-    assert unknown or error.value.constraint_name == constraint
+    for constraint in (name for name in WRONG if table_of(name) == table):
+        with pytest.raises(REFUSED) as error:
+            async with db.transaction():
+                await insert(db, table, **WRONG[constraint])
+        # Of an unknown time zone Postgres itself complains, while it looks at the check.
+        unknown = isinstance(error.value, asyncpg.InvalidParameterValueError)
+        assert unknown or error.value.constraint_name == constraint
 
 
 async def test_each_check_has_its_wrong_row(db: Connection) -> None:
@@ -51,4 +50,5 @@ async def test_one_row_too_many_is_refused(db: Connection, constraint: str) -> N
     second = {column: first[column] for column in case.same}
     with pytest.raises(asyncpg.UniqueViolationError) as error:
         await insert(db, table, **{**case.first, **second, **case.second})
-    assert error.value.constraint_name == constraint
+    # A partition has an index of its own, with its number in the name.
+    assert re.sub(r"_\d(?=_pkey$)", "", error.value.constraint_name or "") == constraint

@@ -1,0 +1,12 @@
+drop table code_submissions;
+drop table quiz_attempts;
+drop table quiz_questions;
+drop table quizzes;
+drop table user_progress;
+drop table enrollments;
+drop table lessons;
+drop table modules;
+drop table course_prerequisites;
+drop function refuse_prerequisite_circle();
+drop table courses;
+drop function search_config(text);

@@ -1,0 +1,12 @@
+drop materialized view mv_user_leaderboard;
+drop table leaderboard_scores;
+drop table leaderboard_periods;
+drop table streaks;
+drop table xp_histogram;
+drop table user_stats;
+drop table xp_event_keys;
+drop table xp_events;
+drop table user_achievements;
+drop table achievements;
+drop table user_badges;
+drop table badges;

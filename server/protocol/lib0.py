@@ -154,3 +154,13 @@ def varbuf(data: bytes) -> bytes:
 def varstring(text: str) -> bytes:
     """Text as UTF-8 behind its length in bytes."""
     return varbuf(text.encode())
+
+
+def utf16_length(encoded: bytes) -> int:
+    """The length of UTF-8 text in UTF-16 code units; raises ProtocolError if it is none."""
+    if encoded.isascii():
+        return len(encoded)
+    try:
+        return len(encoded.decode().encode("utf-16-le")) // 2
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"text is not UTF-8: {error.reason}") from None

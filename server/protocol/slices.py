@@ -15,7 +15,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from server.errors import ProtocolError
-from server.protocol.lib0 import MAX_VARUINT, varuint
+from server.protocol.lib0 import MAX_VARUINT, utf16_length, varuint
 from server.protocol.structs import (
     ANY,
     CONTENTS,
@@ -29,7 +29,6 @@ from server.protocol.structs import (
     SKIP,
     STRING,
     Walk,
-    utf16_length,
 )
 from server.protocol.update import EMPTY
 

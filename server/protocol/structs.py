@@ -4,28 +4,18 @@ Source: https://github.com/yjs/yjs (src/structs, src/utils/encoding.js), update 
 https://github.com/dmonad/lib0 (encoding.js).
 """
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from server.errors import ProtocolError
-from server.protocol.lib0 import Reader
+from server.protocol.keystrokes import keystroke
+from server.protocol.lib0 import Reader, utf16_length
 from server.protocol.update import DeleteSet, read_deletes, uncovered
 from server.protocol.values import skip_values
 
 HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB, REF = 0x80, 0x40, 0x20, 0x1F
 GC, DELETED, JSON, BINARY, STRING, EMBED, FORMAT, TYPE, ANY, DOC, SKIP = range(11)
 TYPES, TYPES_WITH_NAME = 7, (3, 5)  # YXmlElement and YXmlHook have one
-
-# What most updates are: one piece of text beside another, or one deletion.
-TYPED = re.compile(
-    rb"\x01\x01(?:V){2}(?:[\x84\x44](?:V){2}|\xc4(?:V){4})([\x00-\x7f])".replace(
-        b"V", rb"[\x80-\xff]{0,7}[\x00-\x7f]"
-    )
-)
-ERASED = re.compile(
-    rb"\x00\x01V\x01V([\x00-\x7f])\Z".replace(b"V", rb"[\x80-\xff]{0,7}[\x00-\x7f]")
-)
 
 
 class Measured(NamedTuple):
@@ -47,27 +37,14 @@ def measure(update: bytes, parts: int = 0, done: DeleteSet | None = None) -> Mea
     strings that are no text are not looked into.
     """
     if done is None:
-        measured = _keystroke(update)
-        if measured is not None:
-            return measured
+        stroke = keystroke(update)
+        if stroke is not None:
+            return Measured(stroke.inserted, stroke.deleted)
     walk = Walk(update, parts)
     inserted = walk.structs()
     deleted = walk.deletes() if done is None else walk.deletes_beyond(done)
     walk.reader.end()
     return Measured(inserted, max(0, deleted - walk.unseen))
-
-
-def _keystroke(update: bytes) -> Measured | None:
-    """The same for what most updates are, several times as fast; None for all others."""
-    typed = TYPED.match(update)
-    if typed is not None:
-        start, size = typed.end(), typed[1][0]
-        whole = len(update) == start + size + 1 and update.endswith(b"\x00")
-        if whole and update[start:-1].isascii():
-            return Measured(size, 0)
-        return None
-    erased = ERASED.match(update)
-    return None if erased is None else Measured(0, erased[1][0])
 
 
 class Walk:
@@ -187,13 +164,3 @@ CONTENTS: dict[int, Callable[[Walk], None]] = {
     ANY: Walk.any,
     DOC: Walk.doc,
 }
-
-
-def utf16_length(encoded: bytes) -> int:
-    """The length of UTF-8 text in UTF-16 code units; raises ProtocolError if it is none."""
-    if encoded.isascii():
-        return len(encoded)
-    try:
-        return len(encoded.decode().encode("utf-16-le")) // 2
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"text is not UTF-8: {error.reason}") from None

@@ -3,6 +3,9 @@
 Pure: it does no input or output. Whoever calls `integrate` sends its result to the participants
 and to the journal. The bytes that come out are those that went in, merged: pycrdt keeps updates
 that wait for what they build on to itself, so they are remembered here until they are integrated.
+
+Most updates are keystrokes that surely fit in. Those need not be in pycrdt's document before
+somebody asks for it: they are put there together, which takes a fourth of the time.
 """
 
 from collections.abc import Generator, Hashable, Iterator, Sequence
@@ -20,30 +23,37 @@ from server.protocol.update import (
     read_delete_set,
     read_state_vector,
 )
+from server.sessions.forecast import Forecast
 
 YDoc = Doc[Any]
 
 KNOWN_REST = 64  # bytes: shorter leftovers are as quickly looked into as looked up
 KNOWN_RESTS = 8
 MERGE_GROUP = 100  # merging thousands at once costs more per update than merging in groups
+KEYSTROKES = 100  # that are put into the document together; costs no less in larger groups
 CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if the document is
 LOAD_BYTES = 64 * 2**10  # of stored updates that are merged and integrated at once
 CUT_BYTES = 128 * 2**10  # a stored update that takes longer than a few milliseconds
 
 
 class Received(NamedTuple):
-    """An update and who sent it. repeats: it names deletions again that are done already."""
+    """An update and who sent it.
+
+    repeats: it names deletions again that are done already. fits: it is a keystroke on top of what
+    the document has, and all of it is new; then what it inserts and deletes, in UTF-16 code units.
+    """
 
     author: Hashable
     update: bytes
     repeats: bool = False
+    fits: tuple[int, int] | None = None
 
 
 class Integrated(NamedTuple):
     """What one call of `integrate` did.
 
-    update: all that was received, merged, EMPTY if nothing was good. before: the state vector
-    that it came on top of. authors: whose updates it holds. refused: what could not be integrated.
+    update: all that was received, merged, EMPTY if nothing was good. before: a state vector that
+    it came on top of. authors: whose updates it holds. refused: what could not be integrated.
     """
 
     update: bytes
@@ -65,8 +75,11 @@ class Document:
         "_checkpoint",
         "_checkpoint_bytes",
         "_doc",
+        "_forecast",
+        "_keystrokes",
         "_known_rests",
         "_loading",
+        "_mixed",
         "_pending_bytes",
         "_received",
         "_state",
@@ -78,6 +91,9 @@ class Document:
         self._doc: YDoc = Doc()
         self._state = self._doc.get_state()
         self._received: list[Received] = []
+        self._mixed = False  # whether that is not only keystrokes that fit
+        self._keystrokes: list[bytes] = []  # handed on, but not yet in pycrdt's document
+        self._forecast = Forecast()  # counts on them
         self._waiting = EMPTY  # received, but building on what was not received yet
         self._pending_bytes = pending_bytes
         self._known_rests: dict[bytes, None] = {}  # deletions that were found to be done
@@ -168,7 +184,13 @@ class Document:
 
     def receive(self, update: bytes, author: Hashable, repeats: bool = False) -> None:
         """Queue an update for the next `integrate`; raises ProtocolError if it is none."""
-        self._received.append(Received(author, _decoded(update), repeats))
+        fits = None
+        if not (repeats or self._loading or self._waits_any):
+            fits = self._forecast.fit(update, self._state)
+        if fits is None:
+            update = _decoded(update)
+            self._mixed = True
+        self._received.append(Received(author, update, repeats, fits))
 
     @property
     def received(self) -> Sequence[Received]:
@@ -181,13 +203,41 @@ class Document:
         return bool(self._received)
 
     def integrate(self) -> Integrated | None:
-        """Apply what was received; None if that is nothing.
+        """Take in what was received; None if that is nothing.
 
         One bad update harms only its author. Raises DocumentDamaged if the document can't go on.
         """
         received, self._received = self._received, []
         if not received:
             return None
+        before = self._state
+        if not self._mixed:
+            updates = [entry.update for entry in received]
+            self._keystrokes += updates
+            if len(self._keystrokes) >= KEYSTROKES:
+                self._settle()
+            authors = frozenset(entry.author for entry in received)
+            return Integrated(merged(updates), before, authors, ())
+        self._settle()
+        self._forecast.forget()
+        self._mixed = False
+        return self._integrate_mixed(received)
+
+    def _settle(self) -> None:
+        """Put the keystrokes into pycrdt's document that are not there yet."""
+        keystrokes, self._keystrokes = self._keystrokes, []
+        if not keystrokes:
+            return
+        try:
+            self._apply(merged(keystrokes))
+        except BaseException as error:
+            reraise_unless_pycrdt(error)
+            self._restore()
+            refused = [update for update in keystrokes if self._try(update) is not None]
+            self.damaged = self.damaged or bool(refused)
+            self._forecast.forget()
+
+    def _integrate_mixed(self, received: list[Received]) -> Integrated:
         before = self._state
         refused: list[Received] = []
         try:
@@ -289,6 +339,7 @@ class Document:
     @property
     def state_vector(self) -> bytes:
         """What is integrated, encoded."""
+        self._settle()
         return self._state
 
     @property
@@ -302,6 +353,7 @@ class Document:
         Raises ProtocolError if these bytes are no state vector.
         """
         read_state_vector(state_vector)
+        self._settle()
         try:
             update = self._doc.get_update(state_vector)
         except BaseException as error:
@@ -315,6 +367,7 @@ class Document:
 
     def deletions(self) -> bytes:
         """All that was deleted, as an update that inserts nothing."""
+        self._settle()
         return self._doc.get_update(self._state)
 
     def contains(self, update: bytes) -> bool:
@@ -322,7 +375,7 @@ class Document:
 
         What was received and not yet integrated counts as new.
         """
-        rest = get_update(_decoded(update), self._state)
+        rest = get_update(_decoded(update), self.state_vector)
         if rest == EMPTY:
             return True
         if has_structs(rest):

@@ -11,7 +11,9 @@ from pycrdt import merge_updates as merge
 
 from server.errors import ProtocolError
 from server.protocol import structs
-from server.protocol.structs import Measured, measure, utf16_length
+from server.protocol.keystrokes import keystroke
+from server.protocol.lib0 import utf16_length
+from server.protocol.structs import Measured, measure
 from server.protocol.update import EMPTY, DeleteSet, read_delete_set, uncovered
 from tests.unit.protocol import wire
 from tests.unit.protocol.test_update import DELETIONS, clocks, encoded, meant
@@ -269,9 +271,10 @@ def measure_or_refuse(update: bytes, parts: int = 0) -> None:
 
 def both_ways(update: bytes) -> tuple[Measured | None, Measured | None]:
     """What the short way through an update and the long one say; None: nothing, or refused."""
-    short = structs._keystroke(update)
+    stroke = keystroke(update)
+    short = None if stroke is None else Measured(stroke.inserted, stroke.deleted)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(structs, "_keystroke", lambda _: None)
+        patch.setattr(structs, "keystroke", lambda _: None)
         try:
             return short, measure(update)
         except ProtocolError:
@@ -291,7 +294,7 @@ def test_the_short_way_finds_what_the_long_one_does(edits: list[str | int], seed
         short, long = both_ways(bytes(spoilt))
         assert short in (None, long)
     made, _ = history(["a", "b", 1])
-    assert [structs._keystroke(update) for update in made[1:]] == [(1, 0), (0, 1)]
+    assert [both_ways(update)[0] for update in made[1:]] == [(1, 0), (0, 1)]
 
 
 @given(

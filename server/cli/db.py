@@ -5,6 +5,7 @@ import click
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
+from server.cli.schema import db_schema
 from server.cli.security import db_roles
 from server.config import Config
 from server.errors import DatabaseError, StartError
@@ -24,6 +25,7 @@ from server.persistence.types import Connection
         db_keys,
         db_rotate_keys,
         db_roles,
+        db_schema,
     ]
 )
 def db() -> None:

@@ -15,13 +15,14 @@ from server import telemetry
 from server.config import DEFAULT_PACE, Limits, Pace
 from server.errors import BadName, DocumentDamaged, Gone, NotFound, Unavailable
 from server.ids import SessionName
-from server.persistence import collaboration, documents, opening
+from server.persistence import collaboration, documents
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.opening import Opening
 from server.sessions.compaction import compact
 from server.sessions.document import Document
 from server.sessions.events import UNHEARD, Events
 from server.sessions.participant import Participant
+from server.sessions.reading import Reader
 from server.sessions.saver import Saver
 from server.sessions.session import Session
 from server.sessions.turns import Turns
@@ -66,7 +67,7 @@ class Registry:
         self._limits = limits
         self._linger = linger
         self._history = timedelta(seconds=history)
-        self._creates = creates
+        self._reader = Reader(database, creates)
         self._events = events
         self._pace = pace
         self._sessions: dict[SessionName, Session] = {}
@@ -152,9 +153,7 @@ class Registry:
         deadline = time.monotonic() + OPEN_TIMEOUT
         while True:
             try:
-                async with self._database.acquire() as connection:
-                    with telemetry.query_seconds.labels("documents.load").time():
-                        return await opening.open_for_join(connection, name, self._creates)
+                return await self._reader.read(name)
             except DocumentDamaged as error:
                 log.error("document is damaged", session=name, why=str(error))
                 raise

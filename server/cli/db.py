@@ -4,6 +4,7 @@ import click
 
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
 from server.cli.migrations import db_migrate, db_rollback, db_status
+from server.cli.privacy import db_erase_user, db_export_user
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
 from server.cli.schema import db_schema
 from server.cli.security import db_roles
@@ -24,6 +25,8 @@ from server.persistence.types import Connection
         db_new_key,
         db_keys,
         db_rotate_keys,
+        db_export_user,
+        db_erase_user,
         db_roles,
         db_schema,
     ]

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from server.domain.envelope import Kek, Keyring
 from server.errors import KeysError, WrongKey
+from server.persistence.database import unfiltered
 from server.persistence.types import Connection
 
 Status = Literal["ACTIVE", "RETIRING", "RETIRED"]
@@ -113,7 +114,8 @@ returning id
 
 async def retire_unused(connection: Connection) -> Sequence[int]:
     """Retire what is retiring and needed by nothing any more; returns the ids."""
-    return [row[0] for row in await connection.fetch(RETIRE)]
+    async with unfiltered(connection):
+        return [row[0] for row in await connection.fetch(RETIRE)]
 
 
 ALL = """

@@ -14,6 +14,7 @@ from server.domain.envelope import Kek, Keyring
 from server.errors import Undecipherable
 from server.ids import UserId
 from server.persistence import encryption_keys
+from server.persistence.database import unfiltered
 from server.persistence.people import email_place, key_place
 from server.persistence.types import Connection
 
@@ -148,14 +149,15 @@ class _Run:
 
     async def is_some_left(self) -> bool:
         """Whether anybody is to be taken over still, and can be."""
-        damaged = list(self.damaged)
-        return bool(await self._connection.fetchval(LEFT, await self.retiring(), damaged))
+        async with unfiltered(self._connection):
+            damaged = list(self.damaged)
+            return bool(await self._connection.fetchval(LEFT, await self.retiring(), damaged))
 
     async def take_over(self, statement: str, old: int) -> None:
         """Go through all whom a statement finds under an old key and nobody has locked."""
         after = 0
         while True:
-            async with self._connection.transaction():
+            async with unfiltered(self._connection):
                 kek = await encryption_keys.making(self._connection, self._ring)
                 rows = await self._connection.fetch(statement, old, after, self._batch)
                 if not rows:

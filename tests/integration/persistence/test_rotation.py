@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from server.errors import MissingKey
@@ -131,6 +132,19 @@ async def test_what_can_not_be_decrypted(connection: Connection) -> None:
     assert await people.find_by_email(connection, BOTH, email_of("p1")) == everybody[1]
 
 
+async def test_somebody_who_is_just_coming(database: Database) -> None:
+    """Under the old key, not yet committed: is waited for, or the key would be retired too soon."""
+    async with database.acquire() as connection, database.acquire() as other:
+        await fill(connection, 1)
+        async with other.transaction():
+            ann = await add(other, ONE, "ann")
+            rotating = asyncio.create_task(rotate(connection, BOTH))
+            await asyncio.wait([rotating], timeout=0.2)
+            assert not rotating.done()
+        assert (await rotating).people == 2
+        assert await people.find_by_email(connection, TWO, email_of("ann")) == ann
+
+
 async def test_a_person_whom_somebody_works_on(database: Database) -> None:
     """Is not waited for by the others, and comes last."""
     async with database.acquire() as connection, database.acquire() as other:
@@ -159,6 +173,31 @@ async def test_an_old_runner_stops(database: Database) -> None:
             await old
         await holder.rollback()
         assert (await rotate(connection, ring(1, 2, 3))).retired == [1, 2]
+
+
+async def test_who_does_not_see_everybody(connection: Connection) -> None:
+    """Is refused: a key would else be retired that people whom it doesn't see still need."""
+    await fill(connection, 2)
+    await connection.execute("alter table user_keys enable row level security")
+    async with role_without_policies(connection):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await rotate(connection, BOTH)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+            await encryption_keys.retire_unused(connection)
+    assert (await rotate(connection, BOTH)).people == 2
+
+
+@asynccontextmanager
+async def role_without_policies(connection: Connection) -> AsyncIterator[None]:
+    """Act as somebody who may do all, but on no row that a policy would have to allow."""
+    await connection.execute(
+        "create role narrow; grant usage on schema public to narrow;"
+        "grant all on all tables in schema public to narrow; set role narrow"
+    )
+    try:
+        yield
+    finally:
+        await connection.execute("reset role; drop owned by narrow; drop role narrow")
 
 
 async def test_progress_is_told(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,299 @@
+"""Where the schema holds something of a person, how that is found, and what erasing does to it.
+
+A test holds this against the database: every table with a column that names a person is here, or
+is left out for a reason. Tables of the live server hold subjects (what tokens call a person), all
+others hold users.id.
+"""
+
+from typing import Literal, NamedTuple
+
+ERASED_NAME = "Erased person"
+
+
+class Personal(NamedTuple):
+    """A table with something of people.
+
+    by: what $1 is in all its SQL, users.id or the subject. belongs: which rows are the person's,
+    and so are exported; None: none are, others' rows only name the person. names: the columns that
+    name a person. left_out: columns that are not exported, as they are of others or are keys.
+    row: what is exported of a row `t`. erase: statements that remove the person; $2 is the
+    pseudonym. stays: why something stays of it.
+    """
+
+    table: str
+    by: Literal["id", "subject"]
+    belongs: str | None
+    names: tuple[str, ...]
+    erase: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    row: str = "to_jsonb(t)"
+    stays: str = ""
+
+
+def _own(
+    table: str,
+    *,
+    others: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = (),
+    stays: str = "",
+) -> Personal:
+    """A table of which each row is one person's, and goes with the person.
+
+    others: columns that name somebody else, who did something to the row.
+    """
+    return Personal(
+        table,
+        "id",
+        "user_id = $1",
+        ("user_id", *others),
+        (f"delete from {table} where user_id = $1",),  # noqa: S608
+        (*others, *left_out),
+        stays=stays,
+    )
+
+
+USERS = Personal(
+    "users",
+    "id",
+    "id = $1",
+    ("subject",),
+    (
+        """
+        update users
+        set subject = $2, username = $2, email = null, email_key_id = null, email_blind = null,
+            role = 'STUDENT', status = 'DELETED', level = 1, xp = 0, streak = 0,
+            last_active_at = null, updated_at = now()
+        where id = $1 and status <> 'DELETED'
+        """,
+    ),
+    ("email_key_id", "email_blind"),
+    stays="a row without anything personal: what others refer to stays whole",
+)
+
+LIVE = (
+    Personal(
+        "collaboration_sessions",
+        "subject",
+        "owner = $1",
+        ("owner",),
+        (
+            """
+            update collaboration_sessions
+            set owner = null, version = version + 1, updated_at = clock_timestamp()
+            where owner = $1
+            """,
+        ),
+        stays="sessions, with what was written in them, are those of all who were there",
+    ),
+    Personal(
+        "session_participants",
+        "subject",
+        "user_id = $1",
+        ("user_id",),
+        (
+            """
+            with gone as (delete from session_participants where user_id = $1 returning *)
+            insert into session_participants (session_id, user_id, first_seen_at, last_seen_at)
+            select session_id, $2, first_seen_at, last_seen_at from gone
+            on conflict on constraint session_participants_pkey do nothing
+            """,
+        ),
+        stays="somebody was there, under a pseudonym",
+    ),
+    Personal(
+        "chat_messages",
+        "subject",
+        "user_id = $1",
+        ("user_id", "mentions", "deleted_by"),
+        (
+            f"update chat_messages set user_id = $2, name = '{ERASED_NAME}' where user_id = $1",  # noqa: S608
+            """
+            update chat_messages
+            set mentions = array_replace(mentions, $1, $2)
+            where mentions @> array[$1]
+            """,
+            "update chat_messages set deleted_by = $2 where deleted_by = $1",
+        ),
+        ("deleted_by",),
+        stays="what was said belongs to a conversation; it stays under a pseudonym",
+    ),
+    Personal(
+        "chat_keys",
+        "subject",
+        "author = 'u:' || $1::text",
+        ("author",),
+        ("delete from chat_keys where author = 'u:' || $1::text",),
+    ),
+    Personal(
+        "session_activity",
+        "subject",
+        "user_id = $1",
+        ("user_id", "data"),
+        (
+            "update session_activity set user_id = null where user_id = $1",
+            "update session_activity set data = data - 'by' where data ->> 'by' = $1",
+        ),
+        row="to_jsonb(t) || jsonb_build_object('data', data - 'by')",
+        stays="counts, as of a guest",
+    ),
+    Personal(
+        "webhooks",
+        "subject",
+        "owner = $1",
+        ("owner",),
+        ("delete from webhooks where owner = $1",),
+        ("secret",),
+    ),
+    Personal(
+        "webhook_deliveries",
+        "subject",
+        None,
+        ("payload",),
+        (
+            """
+            delete from webhook_deliveries
+            where payload #>> '{data,participant,user}' = $1
+                or payload #>> '{data,message,user}' = $1
+                or payload #> '{data,message,mentions}' ? $1
+                or payload #> '{data,participants}'
+                    @> jsonb_build_array(jsonb_build_object('user', $1::text))
+            """,
+        ),
+    ),
+    Personal(
+        "revocations",
+        "subject",
+        "user_id = $1",
+        ("user_id",),
+        stays="the subject, or tokens from before would let the person in again",
+    ),
+)
+
+PEOPLE = (
+    _own("user_profiles"),
+    _own("user_keys", left_out=("key_id", "wrapped")),
+    _own("user_secrets"),
+    _own("auth_sessions", left_out=("token_hash",)),
+    _own("role_grants", others=("granted_by", "revoked_by"), stays="roles that others were given"),
+)
+
+LEARNING = (
+    Personal(
+        "courses",
+        "id",
+        "owner_id = $1",
+        ("owner_id",),
+        ("update courses set owner_id = null where owner_id = $1",),
+        ("search_vector",),
+        stays="courses are the school's",
+    ),
+    _own("enrollments"),
+    _own("user_progress"),
+    _own("quiz_attempts"),
+    _own("code_submissions"),
+)
+
+GAMIFICATION = (
+    _own("user_badges", others=("awarded_by",), stays="badges that others were given"),
+    _own("user_achievements"),
+    _own("xp_events"),
+    _own("xp_event_keys"),
+    _own("user_stats"),
+    _own("streaks"),
+    _own("leaderboard_scores"),
+)
+
+TUTOR = (
+    _own("tutor_messages"),
+    _own("tutor_threads"),
+    _own("recommendations"),
+    Personal(
+        "ai_usage_daily",
+        "id",
+        "user_id = $1",
+        ("user_id",),
+        stays="counts, by which the tutor was paid",
+    ),
+)
+
+CONTENT = (
+    Personal(
+        "content_versions",
+        "id",
+        "author_id = $1",
+        ("author_id",),
+        stays="the curriculum's history, by the row of users that says nothing any more",
+    ),
+    *(
+        Personal(
+            table,
+            "id",
+            "author_id = $1",
+            ("author_id", "moderated_by"),
+            (f"update {table} set author_id = null where author_id = $1",),  # noqa: S608
+            ("moderated_by", "search_vector"),
+            stays="what was written belongs to a discussion; it stays without an author",
+        )
+        for table in ("posts", "comments")
+    ),
+    Personal(
+        "votes",
+        "id",
+        "user_id = $1",
+        ("user_id",),
+        stays="votes are counted in what they are for",
+    ),
+    Personal(
+        "credentials",
+        "id",
+        "user_id = $1",
+        ("user_id",),
+        ("update credentials set user_id = null, metadata = '{}' where user_id = $1",),
+        stays="what is on a chain can't be taken back: the wallet that it was issued to",
+    ),
+)
+
+SECURITY = (
+    Personal(
+        "rate_limits",
+        "id",
+        "who = (select public_id::text from users where id = $1)",
+        ("who",),
+        ("delete from rate_limits where who = (select public_id::text from users where id = $1)",),
+    ),
+)
+
+ANALYTICS = (
+    Personal(
+        "learning_analytics",
+        "id",
+        "user_id = $1",
+        ("user_id",),
+        (
+            """
+            update learning_analytics
+            set user_id = null, session_id = null, data = null
+            where user_id = $1
+            """,
+        ),
+        stays="events, as of a visitor",
+    ),
+    _own("analytics_user_daily"),
+)
+
+# In the order of erasing: users comes last, as others are found through it.
+PERSONAL: tuple[Personal, ...] = (
+    *LIVE,
+    *PEOPLE,
+    *LEARNING,
+    *GAMIFICATION,
+    *TUTOR,
+    *CONTENT,
+    *SECURITY,
+    *ANALYTICS,
+    USERS,
+)
+
+EXCLUDED = {
+    "mv_user_leaderboard": "made of users, and made anew after an erasure",
+}

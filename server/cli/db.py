@@ -8,6 +8,7 @@ from server.cli.privacy import db_erase_user, db_export_user
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
 from server.cli.schema import db_schema
 from server.cli.security import db_roles
+from server.cli.validate import db_test_migrations, db_validate
 from server.config import Config
 from server.errors import DatabaseError, StartError
 from server.persistence import partitions
@@ -29,6 +30,8 @@ from server.persistence.types import Connection
         db_erase_user,
         db_roles,
         db_schema,
+        db_validate,
+        db_test_migrations,
     ]
 )
 def db() -> None:

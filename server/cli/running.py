@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn, TypeVar
 
+import asyncpg
 import click
 import uvloop
 
 from server import telemetry
 from server.config import Config
-from server.errors import LyceumError
-from server.persistence.database import connect, wait_until_up
+from server.errors import DatabaseError, LyceumError
+from server.persistence.database import connect, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.types import Connection
 from server.store import database_url
@@ -67,37 +68,44 @@ def with_url(work: Callable[[str], Awaitable[T]]) -> T:
     async def located(config: Config) -> T:
         running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
         if running is not None:
-            await wait_until_up(running)
-            return await work(running)
+            return await _work_on(running, work)
         async with database_url(config) as url:
-            await wait_until_up(url)
-            return await work(url)
+            return await _work_on(url, work)
 
     return run(located)
+
+
+async def _work_on(url: str, work: Callable[[str], Awaitable[T]]) -> T:
+    await wait_until_up(url)
+    try:
+        return await work(url)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseError(f"the database refuses: {describe(error)}") from error
 
 
 def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:
     """Run work with a connection."""
 
-    async def connected(url: str) -> T:
-        async with _connected(url) as connection:
+    async def work_on(url: str) -> T:
+        async with connected(url) as connection:
             return await work(connection)
 
-    return with_url(connected)
+    return with_url(work_on)
 
 
 def with_connections(work: Callable[[Connection, Connection], Awaitable[T]]) -> T:
     """Run work with a connection and another one, which can look at what the first waits for."""
 
-    async def connected(url: str) -> T:
-        async with _connected(url) as connection, _connected(url) as observer:
+    async def work_on(url: str) -> T:
+        async with connected(url) as connection, connected(url) as observer:
             return await work(connection, observer)
 
-    return with_url(connected)
+    return with_url(work_on)
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Connection]:
+async def connected(url: str) -> AsyncIterator[Connection]:
+    """A connection, for as long as the block runs."""
     connection = await connect(url)
     try:
         yield connection

@@ -110,6 +110,15 @@ async def test_gives_up_in_the_end(connect: Connect, monkeypatch: pytest.MonkeyP
     assert (await migrate(ours, [TABLE, COLUMN])).done == [COLUMN]
 
 
+async def test_waits_add_up(connect: Connect) -> None:
+    """A step that has waited, or worked, for long waits only shortly for its later locks."""
+    ours = await connect()
+    now = "insert into waits values (current_setting('lock_timeout'))"
+    up = f"create table waits (longest text); {now}; select pg_sleep(0.31); {now}"
+    await migrate(ours, [TABLE, COLUMN._replace(up=up)])
+    assert (await ours.fetch("select longest from waits"))[-1][0] == "100ms"
+
+
 async def test_gives_up_unseen(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without anybody who looks it does so too; the way back waits no longer than that either."""
     monkeypatch.setattr(steps, "TRIES", 1)

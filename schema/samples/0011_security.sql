@@ -1,0 +1,1 @@
+insert into rate_limits (action, who, tokens) values ('post', 'ann', 1);

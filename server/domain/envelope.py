@@ -2,7 +2,7 @@
 
 A person's values are sealed under that person's data key, and the data key is wrapped by a key
 encryption key (KEK) that the database never sees. So another KEK means wrapping small keys anew,
-and dropping one data key makes all of a person's values unreadable, in backups of its table too.
+and dropping one data key makes all of a person's values unreadable in every copy that lacks it.
 
 A ciphertext: version (1 byte) | key id (4, big-endian: the KEK's of a wrapped data key, 0 of a
 value) | nonce (12, random) | AES-256-GCM of the plaintext with its tag (16). The header and the

@@ -42,7 +42,7 @@ class Whom(NamedTuple):
 FIND = """
 select subject, id, public_id, status
 from users
-where subject = $1 or public_id::text = lower($1)
+where subject = $1 or public_id = $2
 order by subject <> $1
 limit 1
 """
@@ -54,7 +54,7 @@ async def find(connection: Connection, called: str, ring: Keyring | None = None)
     Raises NotFound if nothing is kept of such a person.
     """
     async with unfiltered(connection):
-        row = await connection.fetchrow(FIND, called)
+        row = await connection.fetchrow(FIND, called, _public_id(called))
         if row is not None:
             return Whom(*row)
         if ring is not None and "@" in called:
@@ -64,6 +64,13 @@ async def find(connection: Connection, called: str, ring: Keyring | None = None)
         if await _is_known(connection, called):
             return Whom(called)
     raise NotFound(f"Nothing is kept of a person {called!r}.")
+
+
+def _public_id(called: str) -> UUID | None:
+    try:
+        return UUID(called)
+    except ValueError:
+        return None
 
 
 async def _is_known(connection: Connection, subject: str) -> bool:

@@ -17,7 +17,10 @@ from server.persistence import (
     documents,
     journal,
     opening,
+    people,
+    privacy,
     revocations,
+    rotation,
     webhooks,
 )
 from server.persistence.types import Connection
@@ -58,6 +61,15 @@ insert into webhook_deliveries
         case when n % 50 = 0 then now() end,
         now() - n * interval '1 hour'
     from generate_series(1, 500) webhook, generate_series(1, 400) n;
+insert into encryption_keys (id, fingerprint, status) values
+    (1, sha256('1'), 'RETIRING'), (2, sha256('2'), 'ACTIVE');
+insert into users (subject, username, email, email_key_id, email_blind)
+    select 'subject ' || n, 'name' || n, 'x', 1 + n % 2, sha256(n::text::bytea)
+    from generate_series(1, 5000) n;
+insert into user_keys (user_id, key_id, wrapped)
+    select id, email_key_id, sha256('') || sha256('') from users;
+insert into user_secrets (user_id, kind, value)
+    select id, 'phone', sha256('') || sha256('') from users;
 insert into revocations (token_id) select 'token ' || n from generate_series(1, 5000) n;
 insert into revocations (user_id, issued_before)
     select 'user ' || n, now() from generate_series(1, 5000) n;
@@ -97,6 +109,12 @@ ARGUMENTS = {
     journal.LAST_BATCH: ["gen_random_uuid()"],
     journal.APPEND: ["gen_random_uuid()", "1", "array[7, 9]::bigint[]", "array['x', 'x']::bytea[]"],
     opening.OPEN: ["'document 7'"],
+    people.FIND: ["array[1, 2]", "array[sha256('7'), sha256('8')]"],
+    people.EMAIL: ["7"],
+    people.SECRETS: ["7", "array['phone']"],
+    rotation.WRAPPED_BY: ["1", "100", "50"],
+    rotation.FOUND_BY: ["1", "100", "50"],
+    privacy.FIND: ["'subject 7'", "gen_random_uuid()"],
     revocations.REVOKE_ONE: ["'token 7'"],
     revocations.REVOKE_ALL: ["'user 7'"],
     revocations.AFTER: ["9990"],
@@ -166,7 +184,8 @@ async def test_statements_use_indexes(full: Connection, statement: str, mode: st
     (row,) = await full.fetch(f"explain (format json) execute it{given}")
     await full.execute("deallocate it")
     plan = json.loads(row[0])
-    assert list(scans(plan[0]["Plan"])) == []
+    few = {"encryption_keys"}  # a row a year
+    assert set(scans(plan[0]["Plan"])) - few == set()
 
 
 async def test_reading_touches_one_partition(full: Connection) -> None:

@@ -52,7 +52,6 @@ class AwarenessStates:
         self._renewed: dict[ClientId, None] = {}
         # Of an id whose owner's socket may have broken unseen; its own client may have come back.
         self._refused: dict[ClientId, tuple[Hashable, AwarenessEntry]] = {}
-        self._left = False  # somebody who may come back knows the clocks as they are
         self._oldest = -inf  # no state was renewed before
 
     def join(self, participant: Hashable, now: float) -> None:
@@ -67,8 +66,16 @@ class AwarenessStates:
                 self._renew(client, entry, now)
             elif entry.state is not None and self._may_claim(participant, client, entry, now):
                 self._claim(participant, client, entry, now)
-            elif entry.state is not None and self._is_own(participant, entry):
-                self._refused[entry.client] = participant, entry
+            elif self._is_own(participant, entry):
+                self._refuse(participant, entry)
+
+    def _refuse(self, participant: Hashable, entry: AwarenessEntry) -> None:
+        """Keep the newest that a participant says of its id; who has left there claims nothing."""
+        if entry.state is not None:
+            self._own.setdefault(participant, entry.client)
+            self._refused[entry.client] = participant, entry
+        elif self._refused.get(entry.client, (None, entry))[0] == participant:
+            del self._refused[entry.client]
 
     def _renew(self, client: _Client, entry: AwarenessEntry, now: float) -> None:
         gone, same = entry.state is None, entry.state == client.state
@@ -132,7 +139,6 @@ class AwarenessStates:
         """Everything that a participant announced is gone, at once."""
         self._joined.pop(participant, None)
         self._own.pop(participant, None)
-        self._left = True
         for client_id in [one for one, (who, _) in self._refused.items() if who == participant]:
             del self._refused[client_id]
         for client_id in self._owned.pop(participant, ()):
@@ -184,11 +190,12 @@ class AwarenessStates:
         return [self._entry(client_id) for client_id in changed]
 
     def greeting(self) -> list[AwarenessEntry]:
-        """All that are here, for somebody who has just come, perhaps not for the first time."""
-        here = [client for client in self._clients.values() if client.state is not None]
-        if self._left:
-            self._left = False
-            for client in here:
+        """All that are here, for somebody who has just come, and may have been here before.
+
+        Its old socket may not have ended yet; so the clocks are raised for everybody.
+        """
+        for client in self._clients.values():
+            if client.state is not None:
                 client.clock += 1
         return self.everybody()
 

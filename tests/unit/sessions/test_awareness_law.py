@@ -1,6 +1,6 @@
 """Whatever clients of y-websocket do, relaying everything they hear, all see the same people."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from server.sessions.awareness import AwarenessStates
@@ -9,6 +9,7 @@ from tests.unit.sessions.receivers import Receiver, tick
 MOST_ROUNDS = 60  # far more than the few in which news goes round and echoes come back
 ACTIONS = ["connect", "lose", "leave", "state", "renew", "null"]
 ACTIONS += ["transmit", "transmit", "tick", "tick", "gathered"]
+AGAIN = [(1, "lose"), (1, "connect")]
 STEPS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from(ACTIONS)), max_size=40)
 
 
@@ -50,6 +51,16 @@ def settle(server: AwarenessStates, receivers: list[Receiver]) -> int:
 
 @settings(max_examples=400)
 @given(STEPS)
+# Somebody comes back before the old socket has ended: it sees the others, …
+@example([(0, "connect"), (0, "transmit"), (1, "connect"), (1, "transmit"), *AGAIN])
+# … a last word on the new one counts, …
+@example([(1, "connect"), (1, "transmit"), *AGAIN, (1, "transmit"), (1, "null"), (1, "transmit")])
+# … and it does not take over whom it relays.
+@example(
+    [(1, "connect"), (1, "transmit"), (0, "connect"), (0, "transmit"), *AGAIN]
+    + [(1, "transmit")] * 2
+    + [(0, "leave")]
+)
 def test_everybody_sees_the_same_people(steps: list[tuple[int, str]]) -> None:
     """Once all has arrived, each client sees who is there, and nobody has more to say.
 

@@ -18,7 +18,7 @@ from server.http.dispatch import Dispatch, Later
 from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
-from server.persistence.database import Database, connect
+from server.persistence.database import Database
 from server.persistence.migrations import migrate, read_migrations
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
@@ -48,19 +48,18 @@ DRAIN_TIMEOUT = 30.0  # seconds that a shutdown waits for the database
 
 async def run(
     config: Config,
-    url: str,
+    database: Database,
     listener: socket.socket,
     stopping: "asyncio.Future[None]",
     started: float,
 ) -> int:
     """Serve until `stopping` is done or a part ends; returns the exit code.
 
-    url: of a database that is up. started: when the start began, by the monotonic clock.
+    database: one that is up. started: when the start began, by the monotonic clock.
     """
     async with AsyncExitStack() as stack:
-        await _migrate(url)
-        database = await Database.open(url)
-        stack.push_async_callback(database.close)
+        async with database.acquire() as connection:
+            await migrate(connection, read_migrations())
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
         webhooks = WebhookService(
@@ -174,15 +173,6 @@ async def run(
         await asyncio.gather(*running, return_exceptions=True)
         log.info("stopped")
         return code
-
-
-async def _migrate(url: str) -> None:
-    async with AsyncExitStack() as stack:
-        connection = await connect(url)
-        stack.push_async_callback(connection.close)
-        observer = await connect(url)
-        stack.push_async_callback(observer.close)
-        await migrate(connection, read_migrations(), observer=observer)
 
 
 def _spare_collections() -> None:

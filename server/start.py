@@ -19,14 +19,14 @@ from typing import Any
 
 from server.config import Config
 from server.errors import StartError
-from server.persistence.database import wait_until_up
+from server.persistence.database import Database
 from server.store import database_url
 
 BACKLOG = 4096
 
-# Serves until the future is done; takes the database's URL, the socket that listens, the future,
-# and when the start began.
-Run = Callable[[str, socket.socket, "asyncio.Future[None]", float], Awaitable[int]]
+# Serves until the future is done; takes the database, the socket that listens, the future, and when
+# the start began.
+Run = Callable[[Database, socket.socket, "asyncio.Future[None]", float], Awaitable[int]]
 
 
 async def serve(config: Config) -> int:
@@ -45,8 +45,8 @@ async def serve(config: Config) -> int:
         ready = await _or_stopped(_prepare(stack, config), stopping)
         if ready is None:
             return 0
-        run, url = ready
-        return await run(url, listener, stopping, started)
+        run, database = ready
+        return await run(database, listener, stopping, started)
 
 
 def _check_keys(config: Config) -> None:
@@ -58,8 +58,8 @@ def _check_keys(config: Config) -> None:
 
 
 async def _or_stopped(
-    preparing: Coroutine[Any, Any, tuple[Run, str]], stopping: "asyncio.Future[None]"
-) -> tuple[Run, str] | None:
+    preparing: Coroutine[Any, Any, tuple[Run, Database]], stopping: "asyncio.Future[None]"
+) -> tuple[Run, Database] | None:
     """What is prepared; None if a signal came first."""
     task = asyncio.create_task(preparing)
     ending: list[asyncio.Future[Any]] = [task, stopping]
@@ -71,8 +71,8 @@ async def _or_stopped(
     return task.result()
 
 
-async def _prepare(stack: AsyncExitStack, config: Config) -> tuple[Run, str]:
-    """The program, and the database's URL once it is up."""
+async def _prepare(stack: AsyncExitStack, config: Config) -> tuple[Run, Database]:
+    """The program, and the database once it is up."""
     database = asyncio.create_task(_database(stack, config))
     try:
         return await asyncio.to_thread(_program, config), await database
@@ -88,10 +88,10 @@ def _program(config: Config) -> Run:
     return partial(app.run, config)
 
 
-async def _database(stack: AsyncExitStack, config: Config) -> str:
-    url = await stack.enter_async_context(database_url(config))
-    await wait_until_up(url)
-    return url
+async def _database(stack: AsyncExitStack, config: Config) -> Database:
+    database = await Database.open(await stack.enter_async_context(database_url(config)))
+    stack.push_async_callback(database.close)
+    return database
 
 
 def _allow_many_sockets() -> None:

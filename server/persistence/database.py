@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import asyncpg
 import structlog
@@ -14,6 +15,7 @@ from server.errors import DatabaseError
 from server.persistence.types import Connection, Pool
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 CONNECT_TIMEOUT = 5.0  # seconds; as long may giving back one take
 COMMAND_TIMEOUT = 30.0  # seconds
@@ -62,17 +64,19 @@ class Database:
 
         Raises DatabaseError, in one line, if it can't be reached or does not let us in.
         """
-        await wait_until_up(url)
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=POOL_SIZE,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=COMMAND_TIMEOUT,
-            server_settings=SETTINGS,
-            reset=_keep,
-        )
-        return cls(url, pool)
+
+        async def make() -> Pool:
+            return await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=POOL_SIZE,
+                timeout=CONNECT_TIMEOUT,
+                command_timeout=COMMAND_TIMEOUT,
+                server_settings=SETTINGS,
+                reset=_keep,
+            )
+
+        return cls(url, await _patiently(url, make))
 
     async def close(self) -> None:
         """Close all connections, whatever they do."""
@@ -132,10 +136,19 @@ async def wait_until_up(url: str) -> None:
 
     Raises DatabaseError if it can't be reached or does not let us in.
     """
+
+    async def try_it() -> None:
+        await (await connect(url)).close()
+
+    await _patiently(url, try_it)
+
+
+async def _patiently(url: str, connecting: Callable[[], Awaitable[T]]) -> T:
+    """What connecting gives, once it works; raises as `wait_until_up`."""
     started = told = time.monotonic()
     while True:
         try:
-            await (await connect(url)).close()
+            return await connecting()
         except asyncpg.CannotConnectNowError as error:
             if time.monotonic() - told >= 2:
                 told = time.monotonic()
@@ -155,6 +168,4 @@ async def wait_until_up(url: str) -> None:
                 f"the database's URL {without_password(url)} can't be read; is every character of"
                 " the password but letters and digits written as %XX?"
             ) from None
-        else:
-            return
         await asyncio.sleep(0.2)

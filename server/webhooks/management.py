@@ -16,9 +16,9 @@ from server.persistence.database import Database
 from server.persistence.deliveries import Delivery, DeliveryStatus, NewDelivery
 from server.persistence.webhooks import Hook, HookChanges, NewHook
 from server.webhooks import signing
+from server.webhooks.guard import Guard
 from server.webhooks.payloads import make_test
 from server.webhooks.publisher import Publisher
-from server.webhooks.sender import Guard
 from server.webhooks.worker import Worker
 
 MAX_PATTERN = 256

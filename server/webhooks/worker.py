@@ -14,8 +14,9 @@ from server.persistence import deliveries
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.deliveries import Claimed, Result
 from server.webhooks import signing
+from server.webhooks.attempts import Answer, Calls
+from server.webhooks.guard import TIMEOUT
 from server.webhooks.schedule import pause_after
-from server.webhooks.sender import TIMEOUT, Answer, Sender
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ class Worker:
     lease: seconds that a delivery stays ours.
     """
 
-    def __init__(self, database: Database, sender: Sender, lease: float = LEASE) -> None:
+    def __init__(self, database: Database, sender: Calls, lease: float = LEASE) -> None:
         self._database = database
         self._sender = sender
         self._lease = lease

@@ -9,7 +9,9 @@ import pytest_asyncio
 from aiohttp import web
 
 from server.webhooks.addresses import AddressRefused
-from server.webhooks.sender import Answer, Guard, HostUnknown, Lookup, Sender, make_lookup
+from server.webhooks.attempts import Answer
+from server.webhooks.guard import Guard, HostUnknown, Lookup, make_lookup
+from server.webhooks.sender import Sender
 from tests.support.receiver import Receiver
 
 HEADERS = {"webhook-id": "1"}

@@ -16,8 +16,10 @@ from server.persistence.database import Database
 from server.persistence.deliveries import Claimed, Delivery
 from server.persistence.webhooks import Hook
 from server.webhooks import worker as worker_module
+from server.webhooks.attempts import Answer
+from server.webhooks.guard import Guard, make_lookup
 from server.webhooks.schedule import PAUSES, SPREAD
-from server.webhooks.sender import Answer, Guard, Sender, make_lookup
+from server.webhooks.sender import Sender
 from server.webhooks.worker import Worker, judged
 from tests.support.proxy import Proxy
 from tests.support.receiver import Receiver

@@ -1,4 +1,5 @@
--- The curriculum's history, what the community writes, and credentials issued on a chain.
+-- The curriculum's history, kept versions of live documents, what the community writes, and
+-- credentials issued on a chain.
 
 create table content_items (
     id bigint generated always as identity,
@@ -68,7 +69,8 @@ create function refuse_change() returns trigger
     language plpgsql
     as $$
 begin
-    raise exception 'rows of % stay as they are', tg_table_name using errcode = 'integrity_constraint_violation';
+    raise exception 'rows of % stay as they are', tg_table_name
+        using errcode = 'integrity_constraint_violation';
 end
 $$;
 
@@ -76,6 +78,34 @@ comment on function refuse_change() is 'Keeps the rows of a table as they were w
 
 create trigger content_versions_immutable
     before update or delete or truncate on content_versions
+    for each statement execute function refuse_change();
+
+create table document_versions (
+    document_id bigint not null,
+    version integer not null,
+    name text not null,
+    seq bigint not null,
+    payload bytea not null,
+    author text,
+    created_at timestamptz not null default now(),
+    constraint document_versions_pkey primary key (document_id, version),
+    constraint document_versions_document_id_fkey
+        foreign key (document_id) references documents (id) on delete cascade,
+    constraint document_versions_version_check check (version >= 1),
+    constraint document_versions_name_check check (length(name) between 1 and 255),
+    constraint document_versions_seq_check check (seq >= 0)
+);
+
+comment on table document_versions is 'States of live documents that somebody named, kept when the journal has forgotten them.';
+comment on column document_versions.seq is 'Of the newest journal row that is in it.';
+comment on column document_versions.payload is 'The whole document as a Yjs update, format v1.';
+comment on column document_versions.author is 'A token''s sub; null for a guest.';
+
+-- As in document_updates.
+alter table document_versions alter column payload set storage external;
+
+create trigger document_versions_immutable
+    before update on document_versions
     for each statement execute function refuse_change();
 
 create table posts (

@@ -51,6 +51,7 @@ CONTEXTS = (
             "documents",
             "document_updates",
             "document_snapshots",
+            "document_versions",
             "journal_writers",
             "collaboration_sessions",
             "session_participants",
@@ -103,7 +104,7 @@ CONTEXTS = (
     Context(
         "Security",
         "What roles may do, how fast, and what was done.",
-        ("permissions", "rate_limits", "audit_log", "audit_seals"),
+        ("permissions", "rate_limits", "audit_log", "audit_seals", "audit_key"),
     ),
     Context(
         "Analytics",

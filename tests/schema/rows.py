@@ -83,6 +83,15 @@ RIGHT: Mapping[str, Columns] = {
     },
     "quiz_attempts": {**PERSON, "quiz_id": Ref("quizzes"), "number": 1},
     "code_submissions": {**PERSON, **LESSON, "source": "contract A {}"},
+    # collaboration: the rest has tests beside what writes it
+    "documents": {"name": text("document")},
+    "document_versions": {
+        "document_id": Ref("documents"),
+        "version": 1,
+        "name": "before the exam",
+        "seq": 7,
+        "payload": b"an update",
+    },
     # gamification
     "badges": {"slug": text("badge"), "title": "Gas saver"},
     "user_badges": {**PERSON, "badge_id": Ref("badges")},

@@ -1,5 +1,6 @@
 """What holds of every table, read from the catalogue: names, comments, keys, types, references."""
 
+from server.persistence.partitions import TABLES
 from server.persistence.types import Connection
 
 # Rows that come by the thousand, are never looked up one by one, and may come twice.
@@ -62,6 +63,7 @@ where {OURS} and contype = 'f' and confdeltype in ('c', 'n')
             and (indkey::int2[])[0:cardinality(conkey) - 1] @> conkey
     )
 """
+BY_MONTH = "select partrelid::regclass::text from pg_partitioned_table where partstrat = 'r'"
 SUFFIXES = {"p": "pkey", "u": "key", "f": "fkey"}
 
 
@@ -121,3 +123,8 @@ async def test_references_say_what_a_deletion_means(db: Connection) -> None:
     references = [row for row in await db.fetch(CONSTRAINTS) if row["kind"] == "f"]
     assert [row["conname"] for row in references if row["on_delete"] == "a"] == []
     assert [row[0] for row in await db.fetch(UNINDEXED_REFERENCES)] == []
+
+
+async def test_no_table_runs_out_of_months(db: Connection) -> None:
+    """Each table that is partitioned by time is kept ahead of it."""
+    assert {row[0] for row in await db.fetch(BY_MONTH)} == set(TABLES)

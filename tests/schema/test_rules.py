@@ -1,10 +1,13 @@
 """What the schema states beyond single rows: references that agree, history, deletion, search."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from server.persistence.types import Connection
 from tests.schema.rows import RIGHT, insert
+from tests.support.journal import wait_blocked
 
 OF_A_PERSON = [
     table
@@ -53,6 +56,32 @@ async def test_prerequisites_never_go_in_a_circle(db: Connection) -> None:
         await db.execute(
             "update course_prerequisites set prerequisite_id = $1 where course_id = $2", a, b
         )
+
+
+async def test_two_halves_of_a_circle(database_url: str) -> None:
+    """Of two who add one half each at the same moment, the second is refused."""
+    one, two, observer = [await asyncpg.connect(database_url) for _ in range(3)]
+    a, b = [(await insert(one, "courses"))["id"] for _ in range(2)]
+    begun = one.transaction()
+    await begun.start()
+    await insert(one, "course_prerequisites", course_id=a, prerequisite_id=b)
+    other = asyncio.create_task(insert(two, "course_prerequisites", course_id=b, prerequisite_id=a))
+    await wait_blocked(observer, 1, other)
+    await begun.commit()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await other
+    for connection in (one, two, observer):
+        connection.terminate()
+
+
+async def test_a_kept_version_of_a_document_goes_only_with_it(db: Connection) -> None:
+    """It never changes."""
+    version = await insert(db, "document_versions")
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        async with db.transaction():
+            await db.execute("update document_versions set payload = 'x'")
+    await db.execute("delete from documents where id = $1", version["document_id"])
+    assert not await is_filled(db, "document_versions")
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,12 @@ WRONG: Mapping[str, Values] = {
     "code_submissions_gas_used_check": {"gas_used": -1},
     "code_submissions_judged_iff_time": {"status": "ERROR"},
     "code_submissions_judged_at_check": {"status": "ERROR", "judged_at": LONG_AGO},
+    # collaboration
+    "documents_name_check": {"name": ""},
+    "documents_last_seq_check": {"last_seq": -1},
+    "document_versions_version_check": {"version": 0},
+    "document_versions_name_check": {"name": ""},
+    "document_versions_seq_check": {"seq": -1},
     # gamification
     "badges_slug_check": {"slug": ""},
     "badges_title_check": {"title": ""},
@@ -274,6 +280,7 @@ TWICE: Mapping[str, Twice] = {
     "ai_usage_daily_pkey": Twice({}, ("user_id", "day")),
     "content_items_course_id_key": Twice({}, ("course_id",)),
     "content_versions_pkey": Twice({}, ("item_id", "version")),
+    "document_versions_pkey": Twice({}, ("document_id",)),
     "votes_post_id_user_id_key": Twice({}, ("post_id", "user_id"), {"value": -1}),
     "credentials_user_id_course_id_key": Twice({}, ("user_id", "course_id")),
     "credentials_chain_id_contract_token_id_key": Twice(CONFIRMED),

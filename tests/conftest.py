@@ -1,6 +1,5 @@
 """Fixtures that tests share: Postgres instances, databases, and servers."""
 
-import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -30,7 +29,6 @@ async def postgres(
     instance = await PostgresInstance.start(folder, request.param)
     yield instance
     await instance.server.stop()
-    shutil.rmtree(folder / "postgres" / "base", ignore_errors=True)  # gigabytes, of all tests
 
 
 @pytest_asyncio.fixture

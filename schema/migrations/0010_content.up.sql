@@ -104,8 +104,9 @@ comment on column document_versions.author is 'A token''s sub; null for a guest.
 -- As in document_updates.
 alter table document_versions alter column payload set storage external;
 
+-- All but who kept it, for people are erased.
 create trigger document_versions_immutable
-    before update on document_versions
+    before update of document_id, version, name, seq, payload on document_versions
     for each statement execute function refuse_change();
 
 create table posts (

@@ -86,6 +86,15 @@ LIVE = (
         stays="sessions, with what was written in them, are those of all who were there",
     ),
     Personal(
+        "document_versions",
+        "subject",
+        "author = $1",
+        ("author",),
+        ("update document_versions set author = null where author = $1",),
+        ("payload",),
+        stays="what was kept of a document is of all who wrote it, as of a guest",
+    ),
+    Personal(
         "session_participants",
         "subject",
         "user_id = $1",

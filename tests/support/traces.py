@@ -42,6 +42,11 @@ select id, $2, $2, $1, $2 from document
 returning id
 """
 
+VERSION = """
+insert into document_versions (document_id, version, name, seq, payload, author)
+values ($1, 1, 'kept', 0, '', $2)
+"""
+
 PARTICIPANT = """
 insert into session_participants (session_id, user_id, name, role, first_seen_at, last_seen_at)
 values ($1, $2, $3, 'teacher', now(), now())
@@ -86,6 +91,7 @@ values ($1, gen_random_uuid(), 'any', 'lesson', $2)
 async def _live(connection: Connection, name: str, person: Person, other: Person) -> None:
     subject = person.subject
     session = await connection.fetchval(LIVE, subject, said(name))
+    await connection.execute(VERSION, session, subject)
     await connection.execute(PARTICIPANT, session, subject, mark(name))
     await connection.execute(CHAT, session, subject, mark(name), said(name))
     await connection.execute(MENTIONING, session, subject)

@@ -10,6 +10,9 @@ from server.persistence.types import Connection
 from tests.support.command import Command
 from tests.support.people import add, ring, written
 
+# The statements are tried on each Postgres beside their functions; this is about the commands.
+ONE_FLAVOUR = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
+
 
 @pytest.fixture
 def lyceum(tmp_path: Path) -> Command:
@@ -35,6 +38,7 @@ async def test_where_no_key_can_be_made(lyceum: Command) -> None:
     assert "has mode 0644" in (await lyceum("db", "new-key")).complaint
 
 
+@ONE_FLAVOUR
 async def test_from_one_key_to_the_next(
     tmp_path: Path, database_url: str, connection: Connection
 ) -> None:
@@ -67,6 +71,7 @@ async def test_from_one_key_to_the_next(
     assert "fingerprint" not in report["keys"][0]
 
 
+@ONE_FLAVOUR
 async def test_wrong_and_missing_keys(
     tmp_path: Path, database_url: str, connection: Connection
 ) -> None:
@@ -85,6 +90,7 @@ async def test_wrong_and_missing_keys(
     assert await connection.fetchval("select array_agg(id) from encryption_keys") == [1]
 
 
+@ONE_FLAVOUR
 async def test_what_can_not_be_taken_over(
     tmp_path: Path, database_url: str, connection: Connection
 ) -> None:

@@ -15,6 +15,9 @@ from tests.support.people import add, ring, written
 from tests.support.server import LyceumServer
 from tests.support.traces import everything, where
 
+# The statements are tried on each Postgres beside their functions; this is about the commands.
+ONE_FLAVOUR = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
+
 
 @pytest.fixture
 def lyceum(tmp_path: Path, database_url: str) -> Command:
@@ -22,6 +25,7 @@ def lyceum(tmp_path: Path, database_url: str) -> Command:
     return Command(tmp_path, database_url=database_url, keys=written(1))
 
 
+@ONE_FLAVOUR
 async def test_an_export(lyceum: Command, connection: Connection) -> None:
     """One JSON object, or a file for its owner alone, whole or not at all."""
     ann = await add(connection, ring(1), "ann", phone="1234")
@@ -47,6 +51,7 @@ async def test_an_export(lyceum: Command, connection: Connection) -> None:
     assert [file.name for file in lyceum.folder.iterdir()] == ["ann.json"]
 
 
+@ONE_FLAVOUR
 async def test_an_erasure(lyceum: Command, connection: Connection) -> None:
     """It asks, tells what it would do, does it, and finds nothing the next time."""
     ann = await add(connection, ring(1), "ann", phone="1234")

@@ -19,7 +19,7 @@ UNSEEN = "sessions that nobody could look at"
 # No text of theirs: a statement may hold what people wrote.
 BLOCKERS = """
 select format('pid %s (%s, %s, %s%s)', pid, coalesce(usename, backend_type),
-    coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'background'),
+    coalesce(nullif(application_name, ''), 'no name'), coalesce(state, 'state not shown'),
     ' for ' || extract(epoch from now() - xact_start)::int || ' s')
 from pg_stat_activity
 where pid = any (pg_blocking_pids($1))

@@ -8,6 +8,8 @@ Comments at a file's beginning may say more of it, a line each:
     -- serves programs from 0005 on
         Programs that know only the migrations up to 0005 go on working, and may start, on a
         database that has this one. Without it only programs that know it start.
+    -- small: roles, badges
+        Tables that hold so few rows that looking at all of them keeps nobody waiting.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ from server.persistence.statements import concurrent_index, lead, split
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.up\.sql")
 NO_TRANSACTION = re.compile(r"^-- no transaction$", re.MULTILINE)
 SERVES = re.compile(r"^-- serves programs from (\d{4}) on$", re.MULTILINE)
+SMALL = re.compile(r"^-- small: (\w+(?:, \w+)*)$", re.MULTILINE)
 
 
 class Migration(NamedTuple):
@@ -47,6 +50,11 @@ class Migration(NamedTuple):
         """The version of the oldest programs that work with it; None: only those that know it."""
         found = SERVES.search(lead(self.up))
         return int(found[1]) if found else None
+
+    @property
+    def small(self) -> set[str]:
+        """Tables of which its author says that they are."""
+        return {table for found in SMALL.findall(lead(self.up)) for table in found.split(", ")}
 
 
 def in_transaction(sql: str) -> bool:

@@ -1,6 +1,6 @@
 """Tries migrations out: each forward, back and forward again, with rows, in scratch databases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from server.persistence.catalogue import Thing
 from server.persistence.database import PASSING, describe
 from server.persistence.migrations import Migration, migrate, rollback
 from server.persistence.scratch import scratch
+from server.persistence.standstill import files, rewritten, standstills
 from server.persistence.statements import split
 from server.persistence.types import Connection
 from server.persistence.validation import compare, expected
@@ -88,21 +89,26 @@ class _Trial:
         """Forward, back and forward again by one."""
         self.now = migration.title
         before, rows = self.schema, await self._counts()
+        there = await files(self._connection)
         await migrate(self._connection, self._migrations, migration.version)
         self.schema = await catalogue.read(self._connection)
+        self._tell(standstills(migration, {thing.key: thing for thing in before}, self.schema))
+        self._tell(rewritten(migration, there, await files(self._connection)))
         await self._fill(migration)
-        for table, count in (await self._counts()).items():
-            if count == 0:
-                self.troubles.append(
-                    Trouble(self.now, f"no rows to try it with: {table} in schema/samples")
-                )
+        counts = await self._counts()
+        self._tell(
+            f"no rows to try it with: {table} in schema/samples"
+            for table, count in counts.items()
+            if count == 0
+        )
         await rollback(self._connection, self._migrations, migration.version - 1)
         self.compare("after going back", before, await catalogue.read(self._connection))
-        for table, count in (await self._counts()).items():
-            if count < rows.get(table, 0):
-                self.troubles.append(
-                    Trouble(self.now, f"after going back: {count} of {rows[table]} rows in {table}")
-                )
+        counts = await self._counts()
+        self._tell(
+            f"after going back: {count} of {rows[table]} rows in {table}"
+            for table, count in counts.items()
+            if count < rows.get(table, 0)
+        )
         await migrate(self._connection, self._migrations, migration.version)
         again = await catalogue.read(self._connection)
         self.compare("after going forward again", self.schema, again)
@@ -113,16 +119,19 @@ class _Trial:
         self.now = "all"
         await rollback(self._connection, self._migrations, 0)
         left = [row[0] for row in await self._connection.fetch(TABLES)]
-        if left:
-            self.troubles.append(Trouble(self.now, f"left after going back: {', '.join(left)}"))
+        self._tell(f"left after going back: {table}" for table in left)
         await migrate(self._connection, self._migrations)
         self.schema = await catalogue.read(self._connection)
 
     def compare(self, when: str, wanted: Sequence[Thing], found: Sequence[Thing]) -> None:
         """Tell of each difference."""
-        for finding in compare(wanted, found):
-            what = f"{when}: {finding.problem}: {finding.kind} {finding.name}"
-            self.troubles.append(Trouble(self.now, what))
+        self._tell(
+            f"{when}: {finding.problem}: {finding.kind} {finding.name}"
+            for finding in compare(wanted, found)
+        )
+
+    def _tell(self, troubles: Iterable[str]) -> None:
+        self.troubles += [Trouble(self.now, what) for what in troubles]
 
     async def _fill(self, migration: Migration) -> None:
         await partitions.ensure(self._connection)

@@ -99,7 +99,7 @@ class _Trial:
         self._tell(
             f"no rows to try it with: {table} in schema/samples"
             for table, count in counts.items()
-            if count == 0
+            if count == 0 and table not in rows
         )
         await rollback(self._connection, self._migrations, migration.version - 1)
         self.compare("after going back", before, await catalogue.read(self._connection))

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from server.cli.running import fail, json_option, print_json, read_config, with_database
+from server.cli.running import (
+    check_schema,
+    fail,
+    json_option,
+    print_json,
+    read_config,
+    with_database,
+)
 from server.domain.envelope import Keyring
 from server.errors import DatabaseError, KeysError
 from server.persistence import encryption_keys
@@ -50,6 +57,7 @@ def db_keys(as_json: bool) -> None:
     ring = read_keys()
 
     async def work(connection: Connection) -> list[StoredKey]:
+        await check_schema(connection)
         return await encryption_keys.everything(connection)
 
     stored = with_database(work)
@@ -90,6 +98,7 @@ def db_rotate_keys(as_json: bool) -> None:
     ring = read_keys()
 
     async def work(connection: Connection) -> Rotated:
+        await check_schema(connection)
         try:
             return await rotate(connection, ring, _tell)
         except PASSING as error:

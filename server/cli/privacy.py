@@ -11,14 +11,20 @@ from typing import IO
 
 import click
 
-from server.cli.running import fail, json_option, print_json, read_config, with_database
+from server.cli.running import (
+    check_schema,
+    fail,
+    json_option,
+    print_json,
+    read_config,
+    with_database,
+)
 from server.config import Config
 from server.domain.envelope import Keyring
 from server.errors import DatabaseError, StartError
 from server.persistence import privacy
 from server.persistence.database import PASSING, describe
 from server.persistence.key_files import keyring
-from server.persistence.migrations import read_migrations, status
 from server.persistence.privacy import Erased, Whom
 from server.persistence.types import Connection
 
@@ -42,7 +48,7 @@ def db_export_user(user: str, output: Path | None) -> None:
     ring = _ring(read_config())
 
     async def work(connection: Connection) -> dict[str, int]:
-        await _check_schema(connection)
+        await check_schema(connection)
         whom = await privacy.find(connection, user, ring)
         with _opened(output) as file:
             return await _write(connection, whom, ring, file)
@@ -109,12 +115,13 @@ def db_erase_user(user: str, dry: bool, yes: bool, as_json: bool) -> None:
         click.confirm(f"Erase the person {user}? Nobody can undo that", abort=True, err=True)
 
     async def work(connection: Connection) -> Erased:
-        await _check_schema(connection)
+        await check_schema(connection)
         whom = await privacy.find(connection, user, _ring(config))
         try:
-            return await _erase(connection, whom, dry, config)
+            erased = await privacy.erase(connection, whom, dry)
         except PASSING as error:
             raise DatabaseError(f"nothing was erased: {describe(error)}") from error
+        return erased if dry else await _finish(connection, whom, erased, config)
 
     rows = with_database(work).rows
     if as_json:
@@ -126,20 +133,23 @@ def db_erase_user(user: str, dry: bool, yes: bool, as_json: bool) -> None:
     click.echo(f"nothing was changed; {changed} would be" if dry else f"erased: {changed}")
 
 
-async def _erase(connection: Connection, whom: Whom, dry: bool, config: Config) -> Erased:
-    erased = await privacy.erase(connection, whom, dry)
-    if dry:
-        return erased
-    await privacy.renew_ranking(connection)
-    if not whom.erased and await privacy.is_served(connection):
-        seconds = LATE_SECONDS + 2 * config.activity_seconds
-        click.echo(f"waiting {seconds:.0f} s for what running servers still write", err=True)
-        await asyncio.sleep(seconds)
-        for table, count in (
-            await privacy.sweep(connection, whom.subject, erased.pseudonym)
-        ).items():
-            erased.rows[table] = erased.rows.get(table, 0) + count
-    return erased
+async def _finish(connection: Connection, whom: Whom, erased: Erased, config: Config) -> Erased:
+    """Remove what others made of the person's rows before, and write after, they were erased."""
+    late: dict[str, int] = {}
+    try:
+        await privacy.renew_ranking(connection)
+        if not whom.erased and await privacy.is_served(connection):
+            seconds = LATE_SECONDS + 2 * config.activity_seconds
+            click.echo(f"waiting {seconds:.0f} s for what running servers still write", err=True)
+            await asyncio.sleep(seconds)
+            late = await privacy.sweep(connection, whom.subject, erased.pseudonym)
+    except PASSING as error:
+        raise DatabaseError(
+            f"erased, but traces may be left in the ranking or of the last moments"
+            f" ({describe(error)}); run this again"
+        ) from error
+    rows = {table: erased.rows.get(table, 0) + late.get(table, 0) for table in erased.rows | late}
+    return erased._replace(rows=rows)
 
 
 def _ring(config: Config) -> Keyring | None:
@@ -150,8 +160,3 @@ def _ring(config: Config) -> Keyring | None:
         return keyring(config)
     except StartError as error:
         fail(str(error))
-
-
-async def _check_schema(connection: Connection) -> None:
-    if not all(row.applied for row in await status(connection, read_migrations())):
-        raise StartError("the schema is older than this program; run `lyceum db migrate` first")

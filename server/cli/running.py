@@ -14,9 +14,10 @@ import uvloop
 
 from server import telemetry
 from server.config import Config
-from server.errors import DatabaseError, LyceumError
+from server.errors import DatabaseError, LyceumError, StartError
 from server.persistence.database import connect, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
+from server.persistence.migrations import read_migrations, status
 from server.persistence.types import Connection
 from server.store import database_url
 
@@ -81,6 +82,12 @@ async def _work_on(url: str, work: Callable[[str], Awaitable[T]]) -> T:
         return await work(url)
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseError(f"the database refuses: {describe(error)}") from error
+
+
+async def check_schema(connection: Connection) -> None:
+    """Raise StartError if the database lacks a migration of this program."""
+    if not all(row.applied for row in await status(connection, read_migrations())):
+        raise StartError("the schema is older than this program; run `lyceum db migrate` first")
 
 
 def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:

@@ -2,11 +2,9 @@
 
 import click
 
-from server.cli.running import fail, read_config, with_database
+from server.cli.running import check_schema, fail, read_config, with_database
 from server.domain.roles import Role
-from server.errors import StartError
 from server.persistence import revocations
-from server.persistence.migrations import read_migrations, status
 from server.persistence.types import Connection
 
 
@@ -53,8 +51,7 @@ def revoke(user: str | None, token_id: str | None) -> None:
         fail("--token takes a token's id (its jti), not the token itself")
 
     async def work(connection: Connection) -> None:
-        if not all(row.applied for row in await status(connection, read_migrations())):
-            raise StartError("the schema is older than this program; run `lyceum db migrate` first")
+        await check_schema(connection)
         if token_id is not None:
             await revocations.revoke_token(connection, token_id)
             click.echo(f"revoked the token {token_id}")

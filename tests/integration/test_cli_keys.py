@@ -9,6 +9,7 @@ from server.persistence.key_files import read_keys
 from server.persistence.types import Connection
 from tests.support.command import Command
 from tests.support.people import add, ring, written
+from tests.support.postgres import PostgresInstance
 
 # The statements are tried on each Postgres beside their functions; this is about the commands.
 ONE_FLAVOUR = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
@@ -69,6 +70,15 @@ async def test_from_one_key_to_the_next(
         (2, 2, "given"),
     ]
     assert "fingerprint" not in report["keys"][0]
+
+
+@ONE_FLAVOUR
+async def test_before_there_is_a_schema(tmp_path: Path, postgres: PostgresInstance) -> None:
+    """It is said what to do first."""
+    url = await postgres.create_empty_database()
+    lyceum = Command(tmp_path, database_url=url, keys=written(1))
+    assert "run `lyceum db migrate` first" in (await lyceum("db", "keys")).complaint
+    assert "run `lyceum db migrate` first" in (await lyceum("db", "rotate-keys")).complaint
 
 
 @ONE_FLAVOUR

@@ -59,7 +59,8 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         async with database.acquire() as connection:
-            await migrate(connection, read_migrations())
+            migrated = await migrate(connection, read_migrations())
+        written = bool(migrated) and config.database_url is None  # it is ours to look after
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
         webhooks = WebhookService(
@@ -146,7 +147,7 @@ async def run(
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(door.run(), name="door"),
             asyncio.create_task(registry.watch(), name="watch"),
-            asyncio.create_task(upkeep.run(soon=not kept), name="upkeep"),
+            asyncio.create_task(upkeep.run(soon=not kept, written=written), name="upkeep"),
             asyncio.create_task(revoked.watch(), name="revocations"),
             asyncio.create_task(health.run(), name="health"),
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),

@@ -44,6 +44,7 @@ create index events_at_idx on events (at);
 """
 ADD = "insert into events (at) values ($1) returning tableoid::regclass::text"
 EVENTS = ("events",)
+CHECKPOINT = "select checkpoint_lsn from pg_control_checkpoint()"
 ZONES = ["UTC", "Pacific/Kiritimati", "America/Los_Angeles", "Asia/Kolkata"]
 
 Connect = Callable[[], Awaitable[Connection]]
@@ -303,6 +304,27 @@ async def test_maintaining_all(connection: Connection) -> None:
     gauge = telemetry.partitions_ahead.labels(module.ACTIVITY)
     assert gauge._value.get() == module.AHEAD
     assert telemetry.upkeep_last_success._value.get() > 1e9
+
+
+async def test_what_was_written_is_on_the_disk(database_url: str, connection: Connection) -> None:
+    """Where that is wanted, when the server begins to run; and it is no matter if it fails."""
+    before = await connection.fetchval(CHECKPOINT)
+    async with Proxy.before_database(database_url) as proxy:
+        database = await Database.open(proxy.url)
+        upkeep = Upkeep(database, 400)
+        proxy.shut()
+        await upkeep.write_out()
+        assert await connection.fetchval(CHECKPOINT) == before
+        await proxy.open()
+        running = asyncio.create_task(upkeep.run(written=True))
+
+        async def made() -> bool:
+            return bool(await connection.fetchval(CHECKPOINT) != before)
+
+        await eventually(made)
+        assert not running.done()
+        running.cancel()
+        await database.close()
 
 
 async def test_upkeep_while_the_server_runs(

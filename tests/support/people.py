@@ -8,6 +8,9 @@ from server.persistence.types import Connection
 
 MATERIAL = {id: f"material of the test key {id:>7}".encode() for id in range(1, 5)}
 
+# Whether somebody waits for a lock; pg_stat_activity would stay as it was within a transaction.
+WAITS = "select exists (select from pg_locks where not granted)"
+
 
 def written(*ids: int) -> str:
     """Test keys of these numbers, as LYCEUM_KEYS takes them."""

@@ -14,17 +14,11 @@ from server.persistence.database import Database
 from server.persistence.people import NewPerson
 from server.persistence.rotation import rotate
 from server.persistence.types import Connection
-from tests.support.people import MATERIAL, add, email_of, ring
+from tests.support.people import MATERIAL, WAITS, add, email_of, ring
 from tests.support.postgres import PostgresInstance
 from tests.support.waiting import eventually
 
 ONE, TWO, BOTH = ring(1), ring(2), ring(1, 2)
-WAITS = """
-select exists (
-    select from pg_stat_activity
-    where wait_event_type = 'Lock' and datname = current_database()
-)
-"""
 WRONG = Keyring({1: b"x" * 32})
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from server.cli.running import json_option, print_json, with_database
+from server.cli.running import fail, json_option, print_json, with_database
 from server.persistence import diagrams
 
 
@@ -11,6 +11,8 @@ from server.persistence import diagrams
 def db_schema(as_json: bool) -> None:
     """Print the schema as it is in the database: Markdown with a diagram (Mermaid) a context."""
     tables = with_database(diagrams.read)
+    if not tables:
+        fail("this database has no schema yet; `lyceum db migrate` makes it")
     if as_json:
         print_json({table.name: _described(table) for table in tables})
     else:

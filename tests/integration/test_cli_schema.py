@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.support.command import Command
+from tests.support.postgres import PostgresInstance
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "schema.md"
 
@@ -28,3 +29,10 @@ async def test_prints_the_schema(tmp_path: Path, database_url: str) -> None:
         "other": "users",
         "on_delete": "cascade",
     } in tables["enrollments"]["keys"]
+
+
+async def test_a_database_without_schema(tmp_path: Path, postgres: PostgresInstance) -> None:
+    """It says what to do first."""
+    url = await postgres.create_empty_database()
+    complaint = (await Command(tmp_path, database_url=url)("db", "schema")).complaint
+    assert "`lyceum db migrate` makes it" in complaint

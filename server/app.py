@@ -59,8 +59,8 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         async with database.acquire() as connection:
-            migrated = await migrate(connection, read_migrations())
-        written = bool(migrated) and config.database_url is None  # it is ours to look after
+            outcome = await migrate(connection, read_migrations(), observe=database.connect)
+        written = bool(outcome.done) and config.database_url is None  # it is ours to look after
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
         webhooks = WebhookService(

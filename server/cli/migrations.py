@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from server.cli.running import json_option, print_json, with_connections, with_database
+from server.cli.running import connected, json_option, print_json, with_database, with_url
 from server.persistence import partitions
+from server.persistence.database import connect
 from server.persistence.migrations import (
     Outcome,
     migrate,
@@ -18,7 +19,6 @@ from server.persistence.migrations import (
     status,
 )
 from server.persistence.steps import Step
-from server.persistence.types import Connection
 
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print the SQL that would run; change nothing."
@@ -39,11 +39,12 @@ def db_migrate(to: int | None, dry_run: bool, as_json: bool) -> None:
         _print_steps(with_database(lambda connection: plan(connection, migrations, to)), as_json)
         return
 
-    async def work(connection: Connection, observer: Connection) -> tuple[Outcome, list[str]]:
-        outcome = await migrate(connection, migrations, to, observer)
-        return outcome, await partitions.ensure(connection)
+    async def work(url: str) -> tuple[Outcome, list[str]]:
+        async with connected(url) as connection:
+            outcome = await migrate(connection, migrations, to, lambda: connect(url))
+            return outcome, await partitions.ensure(connection)
 
-    outcome, made = with_connections(work)
+    outcome, made = with_url(work)
     version = outcome.before + len(outcome.done)
     if as_json:
         print_json({**_described(outcome, "applied", version), "partitions": made})
@@ -72,10 +73,11 @@ def db_rollback(to: int, yes: bool, dry_run: bool, as_json: bool) -> None:
             f"Undo all migrations above {to}, with the data in them?", abort=True, err=as_json
         )
 
-    async def work(connection: Connection, observer: Connection) -> Outcome:
-        return await rollback(connection, migrations, to, observer)
+    async def work(url: str) -> Outcome:
+        async with connected(url) as connection:
+            return await rollback(connection, migrations, to, lambda: connect(url))
 
-    outcome = with_connections(work)
+    outcome = with_url(work)
     if as_json:
         print_json(_described(outcome, "undone", outcome.before - len(outcome.done)))
         return

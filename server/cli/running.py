@@ -100,16 +100,6 @@ def with_database(work: Callable[[Connection], Awaitable[T]]) -> T:
     return with_url(work_on)
 
 
-def with_connections(work: Callable[[Connection, Connection], Awaitable[T]]) -> T:
-    """Run work with a connection and another one, which can look at what the first waits for."""
-
-    async def work_on(url: str) -> T:
-        async with connected(url) as connection, connected(url) as observer:
-            return await work(connection, observer)
-
-    return with_url(work_on)
-
-
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
     """A connection, for as long as the block runs."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -32,15 +32,20 @@ where pid = $1
 """
 
 
+# Opens another connection, through which the first is looked at.
+Observe = Callable[[], Awaitable[Connection]]
+
+
 class Watch:
     """What is known of the work. statement: "3 of 17"; waits_for: who was in the way last."""
 
-    def __init__(self, name: str, pid: int, observer: Connection | None) -> None:
+    def __init__(self, name: str, pid: int, observe: Observe | None) -> None:
         self.name = name
         self.statement = ""
         self.waits_for = UNSEEN
         self._pid = pid
-        self._observer = observer
+        self._observe = observe
+        self._observer: Connection | None = None  # once there is something to look at
 
     async def run(self) -> None:
         """Look, and tell of work that takes long, until cancelled."""
@@ -62,23 +67,31 @@ class Watch:
                 )
 
     async def _look(self) -> tuple[str, str]:
-        if self._observer is not None:
+        if self._observe is not None:
             with suppress(*PASSING):  # the work goes on, seen or not
+                if self._observer is None:
+                    self._observer = await self._observe()
                 rows = await self._observer.fetch(BLOCKERS, self._pid)
                 building = await self._observer.fetchval(BUILDING, self._pid)
                 return ", ".join(row[0] for row in rows), building or ""
         return "", ""
 
+    def close(self) -> None:
+        """End the connection that was looked through."""
+        if self._observer is not None:
+            self._observer.terminate()
+
 
 @asynccontextmanager
 async def watching(
-    connection: Connection, observer: Connection | None, name: str
+    connection: Connection, observe: Observe | None, name: str
 ) -> AsyncIterator[Watch]:
-    """Watch a connection's work."""
-    watch = Watch(name, connection.get_server_pid(), observer)
+    """Watch a connection's work; short work needs no second connection."""
+    watch = Watch(name, connection.get_server_pid(), observe)
     looking = asyncio.create_task(watch.run())
     try:
         yield watch
     finally:
         looking.cancel()
         await asyncio.wait([looking])
+        watch.close()

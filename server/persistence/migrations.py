@@ -13,6 +13,7 @@ import structlog
 from schema import ROLES
 from server.errors import DatabaseError
 from server.persistence import restore_points, roles, steps
+from server.persistence.blockers import Observe
 from server.persistence.database import PASSING, describe
 from server.persistence.locks import advisory_lock
 from server.persistence.migration_files import Migration, in_transaction, read_migrations
@@ -90,12 +91,12 @@ async def migrate(
     connection: Connection,
     migrations: Sequence[Migration],
     to: int | None = None,
-    observer: Connection | None = None,
+    observe: Observe | None = None,
 ) -> Outcome:
     """Apply what the database lacks, up to a version if it is given.
 
     A database that newer programs brought further is left as it is, if that serves this one.
-    observer: another connection, which sees who is in the way.
+    observe: opens another connection, which sees who is in the way.
 
     Raises DatabaseError if the server is too old, roles are missing that this login can't make, or
     the database has migrations that are not among these or were changed since; a step in a
@@ -111,7 +112,7 @@ async def migrate(
         if await connection.fetchval(LEDGER_IS_OLD):
             await connection.execute(RENEW_LEDGER)
         for migration in missing:
-            await steps.run(connection, _forward(migration), observer)
+            await steps.run(connection, _forward(migration), observe)
             log.info("schema migrated", version=migration.version, name=migration.name)
         return Outcome(missing, before, point)
 
@@ -120,7 +121,7 @@ async def rollback(
     connection: Connection,
     migrations: Sequence[Migration],
     to: int,
-    observer: Connection | None = None,
+    observe: Observe | None = None,
 ) -> Outcome:
     """Undo all migrations above version `to`, newest first.
 
@@ -131,7 +132,7 @@ async def rollback(
         point = await _restore_point(connection, before) if undone else None
         await roles.become_owner(connection)
         for migration in undone:
-            await steps.run(connection, _back(migration), observer)
+            await steps.run(connection, _back(migration), observe)
             log.info("schema rolled back", version=migration.version, name=migration.name)
         return Outcome(undone, before, point)
 

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 
 from server.errors import DatabaseError
-from server.persistence.blockers import Watch, watching
+from server.persistence.blockers import Observe, Watch, watching
 from server.persistence.database import PASSING, describe
 from server.persistence.statements import concurrent_index
 from server.persistence.types import Connection
@@ -60,12 +60,12 @@ class Step(NamedTuple):
         return [*self.statements, *([self.record] if self.record else [])]
 
 
-async def run(connection: Connection, step: Step, observer: Connection | None = None) -> None:
+async def run(connection: Connection, step: Step, observe: Observe | None = None) -> None:
     """Do a step; raises DatabaseError if it fails, or others are in its way for too long.
 
-    observer: another connection, which sees who is in the way.
+    observe: opens another connection, which sees who is in the way.
     """
-    async with watching(connection, observer, step.name) as watch:
+    async with watching(connection, observe, step.name) as watch:
         try:
             if step.in_transaction:
                 await _patiently(watch, lambda: _together(connection, step, watch))

@@ -1,6 +1,7 @@
 """The schema changes under a server of the previous version, while people type."""
 
 from collections.abc import Callable
+from functools import partial
 
 from server.persistence.database import connect
 from server.persistence.migrations import Migration, migrate, read_migrations, rollback
@@ -59,15 +60,15 @@ async def test_under_typing(
     be started anew in between. Once the schema is contracted it starts no more, with the reason."""
     server = make_server(database_url=database_url, guests="editor")
     await server.start()
-    connection, observer = await connect(database_url), await connect(database_url)
+    connection, observe = await connect(database_url), partial(connect, database_url)
     typists = await Typists.start(driver, server.ws, [(kind, "lesson") for kind in KINDS])
     await typists.until_acknowledged(20)
-    done = await migrate(connection, NEWER, COUNT + 2, observer)
+    done = await migrate(connection, NEWER, COUNT + 2, observe)
     assert done.done == [EXPAND, ONLINE]
     await typists.more_acknowledged()
-    await rollback(connection, NEWER, COUNT, observer)
+    await rollback(connection, NEWER, COUNT, observe)
     await typists.more_acknowledged()
-    await migrate(connection, NEWER, COUNT + 2, observer)
+    await migrate(connection, NEWER, COUNT + 2, observe)
     await typists.more_acknowledged()
     assert [(await client.info())["sockets_opened"] for client in typists.clients] == [1] * 4
 
@@ -78,10 +79,9 @@ async def test_under_typing(
     await typists.more_acknowledged()
     await typists.check(database_url)
 
-    await migrate(connection, NEWER, observer=observer)
+    await migrate(connection, NEWER, observe=observe)
     await server.stop()
     await server.launch()
     await eventually(lambda: server.returncode == 1, 30)
     assert f"the database is at version {COUNT + 3}, this program" in server.log_path.read_text()
     await connection.close()
-    await observer.close()

@@ -76,12 +76,12 @@ async def test_writers_pass_a_migration_that_waits(
     """Behind a step that can't have its locks nobody waits until it has: it lets go, tells of whom
     it waited for, tries again, and is done once they have ended."""
     monkeypatch.setattr(steps, "TRIES", 1000)
-    reader, ours, observer, writer = [await connect() for _ in range(4)]
+    reader, ours, writer = [await connect() for _ in range(3)]
     reading = reader.transaction()
     await reading.start()
     await reader.execute(f"select count(*) from {held}")
     with capture_logs() as logs:
-        migrating = asyncio.create_task(migrate(ours, [TABLE, COLUMN], observer=observer))
+        migrating = asyncio.create_task(migrate(ours, [TABLE, COLUMN], observe=connect))
         await eventually(lambda: writer.fetchval(WAITING, ours.get_server_pid()))
         for number in range(3):
             await writer.execute("insert into one values ($1)", number)
@@ -99,11 +99,11 @@ async def test_writers_pass_a_migration_that_waits(
 async def test_gives_up_in_the_end(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that never gets its locks ends in one line with who holds them, and leaves nothing."""
     monkeypatch.setattr(steps, "TRIES", 2)
-    reader, ours, observer = [await connect() for _ in range(3)]
+    reader, ours = await connect(), await connect()
     async with reader.transaction():
         await reader.execute("lock table two in access share mode")
         with pytest.raises(DatabaseError, match=r"0002_column was tried 2 times and not") as error:
-            await migrate(ours, [TABLE, COLUMN], observer=observer)
+            await migrate(ours, [TABLE, COLUMN], observe=connect)
     assert f"pid {reader.get_server_pid()} (" in str(error.value)
     assert "\n" not in str(error.value)
     assert await version(ours) == 1
@@ -134,11 +134,14 @@ async def test_gives_up_unseen(connect: Connect, monkeypatch: pytest.MonkeyPatch
 async def test_long_work_is_told_of(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody who waits for a migration reads how far it is; without an observer too."""
     monkeypatch.setattr(blockers, "TELL_EVERY", 0.02)
-    ours, observer = await connect(), await connect()
-    observer.terminate()
+    ours = await connect()
+
+    async def away() -> Connection:
+        raise OSError
+
     slow = COLUMN._replace(up=f"select pg_sleep(0.3); {COLUMN.up}")
     with capture_logs() as logs:
-        await migrate(ours, [TABLE, slow], observer=observer)
+        await migrate(ours, [TABLE, slow], observe=away)
     told = [entry for entry in logs if entry["event"] == "migrating"]
     assert (told[0]["migration"], told[0]["statement"]) == ("0002_column", "1 of 4")
 
@@ -149,12 +152,12 @@ async def test_concurrent_index_killed_midway(
     """While an index is built concurrently writers go on; what a killed build leaves, which is
     not valid, is dropped and built anew by the next starter."""
     monkeypatch.setattr(blockers, "TELL_EVERY", 0.02)
-    old, ours, observer, writer = [await connect() for _ in range(4)]
+    old, ours, writer = [await connect() for _ in range(3)]
     writing = old.transaction()
     await writing.start()
     await old.execute("insert into one values (1000)")
     with capture_logs() as logs:
-        migrating = asyncio.create_task(migrate(ours, [TABLE, INDEX], observer=observer))
+        migrating = asyncio.create_task(migrate(ours, [TABLE, INDEX], observe=connect))
         await eventually(lambda: [entry for entry in logs if entry.get("building")])
         await eventually(lambda: [entry for entry in logs if entry.get("waits_for")])
         await writer.execute("insert into one values (1001)")

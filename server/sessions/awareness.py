@@ -192,10 +192,11 @@ class AwarenessStates:
     def greeting(self) -> list[AwarenessEntry]:
         """All that are here, for somebody who has just come, and may have been here before.
 
-        Its old socket may not have ended yet; so the clocks are raised for everybody.
+        Its old socket may not have ended yet; so the clocks are raised for everybody. Not those at
+        0: clients take no notice of them, since editors begin with an empty state.
         """
         for client in self._clients.values():
-            if client.state is not None:
+            if client.state is not None and client.clock:
                 client.clock += 1
         return self.everybody()
 

@@ -213,6 +213,13 @@ def test_a_newcomer_is_greeted_with_all_that_are_here(states: AwarenessStates) -
     assert states.greeting() == [entry(1, 3, '"ann"')]
 
 
+def test_who_has_said_nothing_yet_stays_unseen() -> None:
+    """An editor begins with an empty state at clock 0, which others don't show."""
+    states = AwarenessStates()
+    states.receive(ANN, [entry(1, 0)], 1.0)
+    assert states.greeting() == [entry(1, 0)]
+
+
 def test_who_was_here_before_does_not_bring_back_who_left() -> None:
     """A participant without presence of its own that sends back what it heard makes no ghost."""
     states = AwarenessStates()

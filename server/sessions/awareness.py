@@ -52,6 +52,7 @@ class AwarenessStates:
         self._renewed: dict[ClientId, None] = {}
         # Of an id whose owner's socket may have broken unseen; its own client may have come back.
         self._refused: dict[ClientId, tuple[Hashable, AwarenessEntry]] = {}
+        self._left = False  # somebody who may come back knows the clocks as they are
         self._oldest = -inf  # no state was renewed before
 
     def join(self, participant: Hashable, now: float) -> None:
@@ -70,11 +71,14 @@ class AwarenessStates:
                 self._refuse(participant, entry)
 
     def _refuse(self, participant: Hashable, entry: AwarenessEntry) -> None:
-        """Keep the newest that a participant says of its id; who has left there claims nothing."""
+        """Keep the newest that a participant says of its id, until another's socket has ended."""
+        claimant, _ = self._refused.get(entry.client, (None, entry))
         if entry.state is not None:
             self._own.setdefault(participant, entry.client)
             self._refused[entry.client] = participant, entry
-        elif self._refused.get(entry.client, (None, entry))[0] == participant:
+            if claimant != participant:
+                self._has_come_back()
+        elif claimant == participant:
             del self._refused[entry.client]
 
     def _renew(self, client: _Client, entry: AwarenessEntry, now: float) -> None:
@@ -124,6 +128,8 @@ class AwarenessStates:
         if client is not None:
             claimed.clock = max(entry.clock, client.clock + 1)
             self._disown(entry.client, client)
+            if participant not in self._own:
+                self._has_come_back()
         self._clients[entry.client] = claimed
         self._own.setdefault(participant, entry.client)
         self._owned[participant] = (*self._owned.get(participant, ()), entry.client)
@@ -139,6 +145,7 @@ class AwarenessStates:
         """Everything that a participant announced is gone, at once."""
         self._joined.pop(participant, None)
         self._own.pop(participant, None)
+        self._left = True
         for client_id in [one for one, (who, _) in self._refused.items() if who == participant]:
             del self._refused[client_id]
         for client_id in self._owned.pop(participant, ()):
@@ -190,15 +197,26 @@ class AwarenessStates:
         return [self._entry(client_id) for client_id in changed]
 
     def greeting(self) -> list[AwarenessEntry]:
-        """All that are here, for somebody who has just come, and may have been here before.
-
-        Its old socket may not have ended yet; so the clocks are raised for everybody. Not those at
-        0: clients take no notice of them, since editors begin with an empty state.
-        """
-        for client in self._clients.values():
-            if client.state is not None and client.clock:
-                client.clock += 1
+        """All that are here, for somebody who has just come, perhaps not for the first time."""
+        if self._left:
+            self._left = False
+            self._raise_clocks()
         return self.everybody()
+
+    def _has_come_back(self) -> None:
+        """Somebody was here before; if its old socket had not ended, its greeting was no news."""
+        self._renewed.update(dict.fromkeys(self._raise_clocks()))
+
+    def _raise_clocks(self) -> list[ClientId]:
+        """Make news of all that are here, for somebody who dropped what it knew of them.
+
+        Not of those at clock 0: editors begin so, with an empty state of which others take no
+        notice.
+        """
+        here = [one for one, client in self._clients.items() if client.state and client.clock]
+        for client_id in here:
+            self._clients[client_id].clock += 1
+        return here
 
     def everybody(self) -> list[AwarenessEntry]:
         """All that are here."""

@@ -147,7 +147,7 @@ async def test_nobody_speaks_for_another(server: LyceumServer, driver: Driver, k
     )
     prefix = b"" if kind == "yws" else bytes((len(session),)) + session.encode()
     for state in ('{"name":"stolen"}', None):
-        for clock in (50, 1_000_000, 2**53 - 1):
+        for clock in (5, 1_000_000, 2**53 - 1):
             body = announcement(victim.client_id, clock, state)
             await impostor.send_raw(prefix + b"\x01" + bytes((len(body),)) + body)
     await impostor.set_awareness_field("said", True)
@@ -155,7 +155,7 @@ async def test_nobody_speaks_for_another(server: LyceumServer, driver: Driver, k
     for client in [*watchers, victim]:
         known = (await client.awareness())[victim.client_id]
         assert known["state"] == {"name": "victim"}
-        assert known["clock"] < 50
+        assert known["clock"] < 5
     assert (await impostor.info())["sockets_opened"] == 1
     await victim.set_awareness_field("cursor", 7)
     await asyncio.gather(*(watcher.wait_awareness(match={"cursor": 7}) for watcher in watchers))

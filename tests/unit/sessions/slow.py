@@ -147,12 +147,7 @@ class Peer:
                     self._hear(entry)
 
     def _hear(self, entry: AwarenessEntry) -> None:
-        """As y-protocols does: a higher clock is news, and `null` also with the same one.
-
-        One's own is adopted.
-        """
-        if entry.client == self.client:
-            self.clock = max(self.clock, entry.clock)
+        """As y-protocols does: a higher clock is news, and `null` also with the same one."""
         known = self._clocks.get(entry.client, -1)
         if entry.clock > known or (entry.clock == known and entry.state is None):
             self._clocks[entry.client] = entry.clock

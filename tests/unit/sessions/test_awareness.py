@@ -77,7 +77,7 @@ def test_a_silent_client_may_be_taken_over_by_its_new_socket(states: AwarenessSt
     assert here(states)[1] == '"back"'
     states.leave(ANN, now=SILENCE + 2)
     assert here(states)[1] == '"back"'
-    assert [one.clock for one in states.changes() if one.client == 1] == [2]
+    assert [one.clock for one in states.changes() if one.client == 1] == [3]
 
 
 def test_leaving_removes_at_once(states: AwarenessStates) -> None:
@@ -207,16 +207,30 @@ def test_a_client_that_left_is_not_brought_back_by_old_relays(states: AwarenessS
 
 
 def test_a_newcomer_is_greeted_with_all_that_are_here(states: AwarenessStates) -> None:
-    """With clocks that are higher each time: it may have been here before, and know the last."""
-    assert states.greeting() == [entry(1, 2, '"ann"'), entry(2, 2, '"bob"')]
+    """With clocks as others know them while nobody left, raised once after somebody did."""
+    assert states.greeting() == [entry(1, 1, '"ann"'), entry(2, 1, '"bob"')]
     states.leave(BOB, now=1)
-    assert states.greeting() == [entry(1, 3, '"ann"')]
+    assert states.greeting() == [entry(1, 2, '"ann"')]
+    assert states.greeting() == [entry(1, 2, '"ann"')]
+
+
+def test_who_comes_back_before_its_old_socket_ended_hears_of_all(states: AwarenessStates) -> None:
+    """The greeting had clocks that it knew; once it says who it is, higher ones follow."""
+    states.changes()
+    states.join("ann again", 2.0)
+    states.receive("ann again", [entry(1, 1, '"ann"')], 2.0)
+    assert not states.dirty
+    assert states.renewed
+    assert entry(2, 2, '"bob"') in states.changes()
+    states.receive("ann again", [entry(1, 2, '"ann"')], 2.0)
+    assert not states.renewed
 
 
 def test_who_has_said_nothing_yet_stays_unseen() -> None:
     """An editor begins with an empty state at clock 0, which others don't show."""
     states = AwarenessStates()
     states.receive(ANN, [entry(1, 0)], 1.0)
+    states.leave(BOB, now=1)
     assert states.greeting() == [entry(1, 0)]
 
 

@@ -13,6 +13,8 @@ from tests.support.command import Command
 
 KNOWN = read_migrations()
 COUNT = len(KNOWN)
+# Migrations are tried on each Postgres beside their functions; this is about the commands.
+pytestmark = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from server.persistence.types import Connection
 from tests.support.command import Command
 from tests.support.logins import login
 
+# Validation is tried on each Postgres beside its functions; this is about the command.
+ONE_FLAVOUR = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
+
 
 @pytest.fixture
 def lyceum(tmp_path: Path, database_url: str) -> Command:
@@ -16,6 +19,7 @@ def lyceum(tmp_path: Path, database_url: str) -> Command:
     return Command(tmp_path, database_url=database_url)
 
 
+@ONE_FLAVOUR
 async def test_validate(lyceum: Command, connection: Connection) -> None:
     """Exit code 0 and a word when all is well; else 1, and each finding with its remedy."""
     done = await lyceum("db", "validate")
@@ -35,6 +39,7 @@ async def test_validate(lyceum: Command, connection: Connection) -> None:
     )
 
 
+@ONE_FLAVOUR
 async def test_login_without_rights(lyceum: Command, database_url: str) -> None:
     """A login that may do nothing is told so in one line, whatever it asks for."""
     lyceum.settings["database_url"] = await login(database_url)

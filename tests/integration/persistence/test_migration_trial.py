@@ -11,6 +11,9 @@ from server.persistence.scratch import scratch
 from server.persistence.types import Connection
 from tests.support.logins import connected
 
+# Ours are tried on each Postgres.
+pytestmark = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
+
 FIRST = Migration(1, "first", "create table one (x int)", "drop table one")
 SECOND = Migration(2, "second", "alter table one add y int", "alter table one drop y")
 

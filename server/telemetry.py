@@ -218,8 +218,11 @@ class _Stderr:
             sys.stderr.flush()
 
 
-def configure_logging(log_format: LogFormat) -> None:
-    """Send every log event to standard error, for people (console) or machines (json)."""
+def configure_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
+    """Send log events to standard error, for people (console) or machines (json).
+
+    level: the lowest that is logged, as the standard library numbers them.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -231,7 +234,7 @@ def configure_logging(log_format: LogFormat) -> None:
         shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
     structlog.configure(
         processors=shared,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stderr())),
         cache_logger_on_first_use=True,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -46,11 +47,17 @@ def read_config(host: str | None = None, port: int | None = None) -> Config:
 
 
 def run(
-    work: Callable[[Config], Awaitable[T]], host: str | None = None, port: int | None = None
+    work: Callable[[Config], Awaitable[T]],
+    host: str | None = None,
+    port: int | None = None,
+    quiet: bool = False,
 ) -> T:
-    """Run asynchronous work with the configuration; errors that users can mend get one line."""
+    """Run asynchronous work with the configuration; errors that users can mend get one line.
+
+    quiet: log no more than warnings.
+    """
     config = read_config(host, port)
-    telemetry.configure_logging(config.log_format)
+    telemetry.configure_logging(config.log_format, logging.WARNING if quiet else logging.INFO)
 
     async def main() -> T:
         return await work(config)
@@ -63,8 +70,11 @@ def run(
         sys.exit(130)
 
 
-def with_url(work: Callable[[str], Awaitable[T]]) -> T:
-    """Run work with the database's URL; the embedded one runs meanwhile if none does."""
+def with_url(work: Callable[[str], Awaitable[T]], quiet: bool = False) -> T:
+    """Run work with the database's URL; the embedded one runs meanwhile if none does.
+
+    quiet: as `run` takes it.
+    """
 
     async def located(config: Config) -> T:
         running = config.database_url or EmbeddedPostgres.running_url(config.data_dir)
@@ -73,7 +83,7 @@ def with_url(work: Callable[[str], Awaitable[T]]) -> T:
         async with database_url(config) as url:
             return await _work_on(url, work)
 
-    return run(located)
+    return run(located, quiet=quiet)
 
 
 async def _work_on(url: str, work: Callable[[str], Awaitable[T]]) -> T:

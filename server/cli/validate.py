@@ -23,7 +23,7 @@ def db_validate(as_json: bool) -> None:
         async with connected(url) as connection:
             return await validate(connection, url, read_migrations())
 
-    findings = with_url(work)
+    findings = with_url(work, quiet=True)  # what is done to the scratch database is no news
     if as_json:
         print_json({"findings": [finding._asdict() for finding in findings]})
     else:
@@ -58,7 +58,7 @@ def db_test_migrations(as_json: bool) -> None:
             tell = None if as_json else click.echo
             return await try_migrations(connection, url, read_migrations(), tell=tell)
 
-    troubles = with_url(work)
+    troubles = with_url(work, quiet=True)
     if as_json:
         print_json({"troubles": [trouble._asdict() for trouble in troubles]})
     else:

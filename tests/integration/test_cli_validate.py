@@ -23,7 +23,7 @@ def lyceum(tmp_path: Path, database_url: str) -> Command:
 async def test_validate(lyceum: Command, connection: Connection) -> None:
     """Exit code 0 and a word when all is well; else 1, and each finding with its remedy."""
     done = await lyceum("db", "validate")
-    assert (done.code, done.output.count("\n")) == (0, 1)
+    assert (done.code, done.output.count("\n"), done.errors) == (0, 1, "")
     await connection.execute("drop index webhooks_owner_idx")
     done = await lyceum("db", "validate")
     assert done.code == 1

@@ -1,0 +1,50 @@
+"""What many newcomers ask for at once is encoded once."""
+
+import pytest
+
+from server.protocol import yjs
+from server.sessions.document import Document
+from tests.support.virtual import run_virtually
+from tests.unit.sessions.histories import text_of, typed
+from tests.unit.sessions.slow import Peer, open_session
+
+
+@pytest.fixture
+def diffs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The state vectors that documents were asked to encode the rest for."""
+    asked: list[bytes] = []
+    encode = Document.diff
+
+    def noted(document: Document, state_vector: bytes) -> bytes:
+        asked.append(state_vector)
+        return encode(document, state_vector)
+
+    monkeypatch.setattr(Document, "diff", noted)
+    return asked
+
+
+def test_newcomers_share_one_encoding(diffs: list[bytes]) -> None:
+    """A hundred that come at once cost one; after an edit it is made anew, for all that follow."""
+
+    async def play() -> None:
+        session = open_session()
+        first, second, third = typed(7, "a", "b", "c")
+        author = Peer(1, False)
+        author.come(session)
+        for update in (first, second):
+            session.handle(author.participant, yjs.SyncUpdate(update))
+        diffs.clear()
+        newcomers = [Peer(number, number % 2 == 0) for number in range(2, 102)]
+        for peer in newcomers:
+            peer.come(session)
+        assert len(diffs) == 1
+        session.handle(author.participant, yjs.SyncUpdate(third))
+        late = [Peer(number, False) for number in (200, 201)]
+        for peer in late:
+            peer.come(session)
+        assert len(diffs) == 2
+        for peer in [*newcomers, *late]:
+            peer.read(session)
+            assert text_of(peer.writer.doc.get_update()) == "abc"
+
+    run_virtually(play())

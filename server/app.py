@@ -19,7 +19,7 @@ from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
 from server.persistence.database import Database
-from server.persistence.migrations import migrate, read_migrations
+from server.persistence.migrations import migrate_if_allowed, read_migrations
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
 from server.sessions.access import Access
@@ -59,8 +59,10 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         async with database.acquire() as connection:
-            outcome = await migrate(connection, read_migrations(), observe=database.connect)
-        written = bool(outcome.done) and config.database_url is None  # it is ours to look after
+            migrated = await migrate_if_allowed(
+                connection, read_migrations(), observe=database.connect
+            )
+        written = bool(migrated) and config.database_url is None  # it is ours to look after
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
         webhooks = WebhookService(

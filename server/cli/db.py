@@ -7,7 +7,7 @@ from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.privacy import db_erase_user, db_export_user
 from server.cli.running import fail, json_option, print_json, read_config, run, with_database
 from server.cli.schema import db_schema
-from server.cli.security import db_roles
+from server.cli.security import db_roles, db_security
 from server.cli.validate import db_test_migrations, db_validate
 from server.config import Config
 from server.errors import DatabaseError, StartError
@@ -29,6 +29,7 @@ from server.persistence.types import Connection
         db_export_user,
         db_erase_user,
         db_roles,
+        db_security,
         db_schema,
         db_validate,
         db_test_migrations,

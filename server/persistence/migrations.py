@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+import asyncpg
 import structlog
 
 from schema import ROLES
@@ -22,7 +23,16 @@ from server.persistence.statements import split
 from server.persistence.steps import Step
 from server.persistence.types import Connection
 
-__all__ = ["Migration", "Outcome", "Status", "migrate", "read_migrations", "rollback", "status"]
+__all__ = [
+    "Migration",
+    "Outcome",
+    "Status",
+    "migrate",
+    "migrate_if_allowed",
+    "read_migrations",
+    "rollback",
+    "status",
+]
 
 log = structlog.get_logger()
 
@@ -40,7 +50,8 @@ create table if not exists schema_migrations (
     constraint schema_migrations_pkey primary key (version)
 )
 """
-LEDGER_EXISTS = "select to_regclass('schema_migrations') is not null"
+# By its full name it is refused, not overlooked, where the login may not use the schema.
+LEDGER_EXISTS = "select to_regclass('public.schema_migrations') is not null"
 LEDGER_IS_OLD = """
 select not exists (
     select from pg_attribute where attrelid = 'schema_migrations'::regclass and attname = 'serves'
@@ -58,6 +69,7 @@ RECORD = (
     " values ({version}, '{name}', '\\x{checksum}', {serves})"
 )
 FORGET = "delete from schema_migrations where version = {version}"
+LOGIN = "select session_user"
 SERVER_VERSION = "select current_setting('server_version_num')::int"
 
 
@@ -115,6 +127,38 @@ async def migrate(
             await steps.run(connection, _forward(migration), observe)
             log.info("schema migrated", version=migration.version, name=migration.name)
         return Outcome(missing, before, point)
+
+
+async def migrate_if_allowed(
+    connection: Connection, migrations: Sequence[Migration], observe: Observe | None = None
+) -> list[Migration]:
+    """What a server does at its start: migrate, or see that somebody has who may.
+
+    Returns what was applied. Raises DatabaseError, also if the schema lacks something and this
+    login can't change it.
+    """
+    if await roles.may_migrate(connection):
+        outcome = await migrate(connection, migrations, observe=observe)
+        await connection.execute(roles.BE_ONESELF)  # it may be one of a pool
+        return outcome.done
+    login = await connection.fetchval(LOGIN)
+    try:
+        applied = await _applied(connection)
+    except asyncpg.InsufficientPrivilegeError:
+        applied = []
+    if not applied:
+        raise DatabaseError(
+            f"the login {login} finds no schema that it may use; `lyceum db migrate` makes it, run"
+            " as whom the database belongs to, and `grant lyceum_server to …` lets a login in"
+        )
+    _check(applied, migrations)
+    if len(applied) < len(migrations):
+        raise DatabaseError(
+            f"the database is at version {len(applied)}, this program needs {len(migrations)}, and"
+            f" the login {login} may not migrate; run `lyceum db migrate` as one that may, then"
+            " start again"
+        )
+    return []
 
 
 async def rollback(

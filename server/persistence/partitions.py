@@ -53,6 +53,12 @@ class Report(NamedTuple):
 
 
 NOW = "select now()"
+# Partitions belong to whom their table does. Others have functions that act for the owner.
+OWNS = """
+select relowner = (select oid from pg_roles where rolname = current_user)
+from pg_class
+where oid = to_regclass($1)
+"""
 EXISTS = "select to_regclass($1) is not null"
 
 # A bound is text in the connection's style, and not every style can be read back exactly.
@@ -128,18 +134,24 @@ alter table {table} attach partition {name} for values from ('{start}') to ('{en
 """
 
 
+MAKE = "select make_partition(to_regclass($1), $2)"
+
+
 async def _create(connection: Connection, table: str, month: datetime) -> str:
     name = f"{table}_{month:%Y_%m}"
-    async with connection.transaction():
-        await connection.execute(
-            CREATE.format(
-                timeout=LOCK_TIMEOUT,
-                name=name,
-                table=table,
-                start=month.isoformat(),
-                end=month_after(month).isoformat(),
+    if not await connection.fetchval(OWNS, table):
+        await connection.execute(MAKE, table, month.date())
+    else:
+        async with connection.transaction():
+            await connection.execute(
+                CREATE.format(
+                    timeout=LOCK_TIMEOUT,
+                    name=name,
+                    table=table,
+                    start=month.isoformat(),
+                    end=month_after(month).isoformat(),
+                )
             )
-        )
     log.info("partition created", partition=name)
     return name
 
@@ -148,6 +160,8 @@ EXPIRED = "Expired and detached by Lyceum, to be dropped."
 MARK = f"comment on table {{name}} is '{EXPIRED}'"
 DETACH = "alter table {table} detach partition {name} {how}"
 DROP = "drop table if exists {name}"
+# Detaches without `concurrently`, as no function can do that: writers wait up to its lock_timeout.
+DROP_AS_OWNER = "select drop_partitions(to_regclass($1), $2)"
 HAS_DEFAULT = "select partdefid <> 0 from pg_partitioned_table where partrelid = to_regclass($1)"
 
 # Detached by a server that ended before it could drop them.
@@ -168,6 +182,8 @@ async def drop_expired(connection: Connection, table: str, before: datetime) -> 
     if not await _expired(connection, table, before):
         return []
     async with advisory_lock(connection, LOCK_KEY, "another server's upkeep"):
+        if not await connection.fetchval(OWNS, table):
+            return [row[0] for row in await connection.fetch(DROP_AS_OWNER, table, before)]
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         try:
             await _detach_expired(connection, table, before)

@@ -50,6 +50,7 @@ left join pg_class as ledger on ledger.oid = to_regclass('schema_migrations')
 where datname = current_database()
 """
 BECOME_OWNER = "set role lyceum_owner"
+BE_ONESELF = "reset role"
 
 
 async def owned(connection: Connection) -> bool:
@@ -64,3 +65,18 @@ async def become_owner(connection: Connection) -> None:
     """From here on act as lyceum_owner, if the schema is owned; others go on as who they are."""
     if await owned(connection):
         await connection.execute(BECOME_OWNER)
+
+
+# Whose schema it is; without one, whoever may make it.
+MAY_MIGRATE = """
+select coalesce(
+    (select pg_has_role(relowner, 'usage')
+        from pg_class where oid = to_regclass('schema_migrations')),
+    has_schema_privilege(current_schema(), 'create')
+)
+"""
+
+
+async def may_migrate(connection: Connection) -> bool:
+    """Whether this login may change the schema."""
+    return bool(await connection.fetchval(MAY_MIGRATE))

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from server.persistence.access import Access
 from server.persistence.types import Connection
-from tests.support.logins import connected, migrated_by_owner
+from tests.support.logins import connected, login, migrated_by_owner
 from tests.support.postgres import PostgresInstance
 
 
@@ -29,3 +30,11 @@ async def db(superuser: Connection) -> AsyncIterator[Connection]:
     await transaction.start()
     yield superuser
     await transaction.rollback()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def access(owned: str) -> AsyncIterator[Access]:
+    """A way in as a person, through a login that is a member of lyceum_app only."""
+    access = await Access.open(await login(owned, "lyceum_app"))
+    yield access
+    await access.close()

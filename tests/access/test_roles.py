@@ -60,9 +60,9 @@ async def test_the_schema_has_one_owner(postgres: PostgresInstance) -> None:
     async with connected(first) as one:
         assert len((await migrate(one, known)).done) == len(known)
     async with connected(second) as two:
-        assert len((await rollback(two, known, 2)).done) == len(known) - 2
+        assert len((await rollback(two, known, len(known) - 2)).done) == 2
     async with connected(url) as superuser:
-        assert len((await migrate(superuser, known)).done) == len(known) - 2
+        assert len((await migrate(superuser, known)).done) == 2
         assert await superuser.fetchval("select current_user::text") == "lyceum_owner"
         assert await superuser.fetchval(OWNERS) == ["lyceum_owner"]
 

@@ -14,6 +14,7 @@ from server.persistence.types import Connection
 from tests.support.postgres import PostgresInstance
 
 _numbers = count(1)
+_templates: dict[PostgresInstance, str] = {}
 
 
 async def login(url: str, *roles: str, options: str = "") -> str:
@@ -55,10 +56,27 @@ async def owned_database(postgres: PostgresInstance) -> str:
     return url
 
 
+# Rights to a database itself don't come along when it is copied.
+CONNECT = """
+revoke all on database {name} from public;
+grant connect on database {name}
+    to lyceum_server, lyceum_app, lyceum_staff, lyceum_analyst, lyceum_backup
+"""
+
+
 async def migrated_by_owner(postgres: PostgresInstance) -> str:
     """The same with the schema, made by a login that is a member of lyceum_owner."""
-    url = await owned_database(postgres)
-    async with connected(await login(url, "lyceum_owner")) as connection:
-        await migrate(connection, read_migrations())
-        await ensure(connection)
-    return url
+    if postgres not in _templates:
+        url = await owned_database(postgres)
+        async with connected(await login(url, "lyceum_owner")) as connection:
+            await migrate(connection, read_migrations())
+            await ensure(connection)
+            await connection.close()
+        _templates[postgres] = database_of(url)
+    name = f"owned_{next(_numbers)}"
+    async with connected(postgres.server.url) as superuser:
+        await superuser.execute(
+            f"create database {name} template {_templates[postgres]} owner lyceum_owner"
+        )
+        await superuser.execute(CONNECT.format(name=name))
+    return urlunsplit(urlsplit(postgres.server.url)._replace(path=f"/{name}"))

@@ -18,8 +18,10 @@ from server.http.dispatch import Dispatch, Later
 from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
+from server.persistence.audit_keys import roots_file
 from server.persistence.database import Database
 from server.persistence.migrations import migrate_if_allowed, read_migrations
+from server.persistence.sealing import Sealer, sealing_key
 from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
 from server.sessions.access import Access
@@ -58,6 +60,7 @@ async def run(
     database: one that is up. started: when the start began, by the monotonic clock.
     """
     async with AsyncExitStack() as stack:
+        audit_key = sealing_key(config)
         async with database.acquire() as connection:
             migrated = await migrate_if_allowed(
                 connection, read_migrations(), observe=database.connect
@@ -65,6 +68,7 @@ async def run(
         written = bool(migrated) and config.database_url is None  # it is ours to look after
         upkeep = Upkeep(database, config.activity_retention_days)
         kept = await upkeep.once()
+        sealer = Sealer(database, audit_key, roots_file(config), config.audit_seconds)
         webhooks = WebhookService(
             database, config.webhooks_private == "allow", config.webhook_changed_seconds
         )
@@ -150,6 +154,7 @@ async def run(
             asyncio.create_task(door.run(), name="door"),
             asyncio.create_task(registry.watch(), name="watch"),
             asyncio.create_task(upkeep.run(soon=not kept, written=written), name="upkeep"),
+            asyncio.create_task(sealer.run(), name="audit"),
             asyncio.create_task(revoked.watch(), name="revocations"),
             asyncio.create_task(health.run(), name="health"),
             asyncio.create_task(web.serve(sockets=[listener]), name="http"),
@@ -167,7 +172,7 @@ async def run(
         except TimeoutError:
             log.error("not everything could be saved; clients keep what was not acknowledged")
             code = 1
-        await asyncio.gather(webhooks.drain(), recorder.drain())
+        await asyncio.gather(webhooks.drain(), recorder.drain(), sealer.drain())
         web.should_exit = True
         await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
         await database.close()  # one that hangs must not hold up those who wait for it

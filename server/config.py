@@ -103,6 +103,9 @@ class Config:
     drain_seconds: float = 3.0
     activity_seconds: float = 10.0
     activity_retention_days: int = 400
+    audit_key_file: Path | None = None
+    audit_roots_file: Path | None = None
+    audit_seconds: float = 5.0
     webhooks_private: Private = "off"
     webhook_changed_seconds: float = 60.0
     pace: Pace = DEFAULT_PACE
@@ -159,6 +162,9 @@ class Config:
             activity_retention_days=read.parsed(
                 "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, _days
             ),
+            audit_key_file=read.parsed("LYCEUM_AUDIT_KEY_FILE", None, _file),
+            audit_roots_file=read.parsed("LYCEUM_AUDIT_ROOTS_FILE", None, _file),
+            audit_seconds=read.parsed("LYCEUM_AUDIT_SECONDS", cls.audit_seconds, _interval),
             webhooks_private=read.parsed("LYCEUM_WEBHOOKS_PRIVATE", cls.webhooks_private, _private),
             webhook_changed_seconds=read.parsed(
                 "LYCEUM_WEBHOOK_CHANGED_SECONDS", cls.webhook_changed_seconds, _seconds

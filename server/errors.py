@@ -61,6 +61,10 @@ class DatabaseError(StartError):
     """The database can't be used."""
 
 
+class AuditError(StartError):
+    """The audit log can't be sealed or verified."""
+
+
 class KeysError(StartError):
     """The encryption keys can't be used."""
 

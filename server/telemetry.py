@@ -120,6 +120,15 @@ activity_failures = Counter(
 activity_commit_seconds = Histogram(
     "lyceum_activity_commit_seconds", "Duration of a commit of activity", buckets=FAST
 )
+audit_waiting = Gauge("lyceum_audit_rows_waiting", "Rows of the audit log that are not sealed yet")
+audit_sealed = Counter("lyceum_audit_rows_sealed_total", "Rows of the audit log that were sealed")
+audit_failures = Counter(
+    "lyceum_audit_failures_total", "Tries to seal the audit log or to export seals that failed"
+)
+audit_last_success = Gauge(
+    "lyceum_audit_last_success_timestamp_seconds",
+    "When all rows of the audit log were last found sealed, and all seals exported",
+)
 partitions_ahead = Gauge(
     "lyceum_partitions_ahead",
     "Months beyond the current one for which a table has partitions; -1: none at all",

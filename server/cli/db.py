@@ -2,6 +2,8 @@
 
 import click
 
+from server.cli.audit import db_verify_audit
+from server.cli.integrity import db_integrity
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.privacy import db_erase_user, db_export_user
@@ -33,6 +35,8 @@ from server.persistence.types import Connection
         db_schema,
         db_validate,
         db_test_migrations,
+        db_verify_audit,
+        db_integrity,
     ]
 )
 def db() -> None:

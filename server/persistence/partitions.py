@@ -21,6 +21,7 @@ log = structlog.get_logger()
 ACTIVITY = "session_activity"
 TABLES = (
     ACTIVITY,
+    "audit_log",
     "chat_messages",
     "code_submissions",
     "learning_analytics",

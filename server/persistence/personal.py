@@ -270,6 +270,14 @@ SECURITY = (
         ("who",),
         ("delete from rate_limits where who = (select public_id::text from users where id = $1)",),
     ),
+    Personal(
+        "audit_log",
+        "id",
+        "actor = $1",
+        ("actor",),
+        left_out=("row_key", "old", "new"),
+        stays="who changed what must stay; what is personal is only there as a keyed hash",
+    ),
 )
 
 ANALYTICS = (

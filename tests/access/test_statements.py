@@ -85,6 +85,8 @@ LIVE = {
 }  # fmt: skip
 # Of other modules, what the server and the application run; the owner runs the rest.
 SERVER = {
+    "audit.ADD", "audit.LAST_ID", "audit.NEWEST", "audit.OLDEST_RUNNING", "audit.SEALS_AFTER",
+    "audit.TRANSACTION", "audit.TRY_LOCK", "audit.UNSEALED", "audit.WAITING",
     "access.MAY_ACT", "encryption_keys.LIVE", "encryption_keys.LOCK_SHARED",
     "encryption_keys.REGISTER", "migrations.APPLIED", "migrations.LEDGER_EXISTS",
     "migrations.LOGIN", "partitions.DROP_AS_OWNER", "partitions.EXISTS",

@@ -33,6 +33,17 @@ async def leave_traces(connection: Connection, name: str, person: Person, other:
     await _people(connection, name, person, other)
     await _learning(connection, name, person)
     await _community(connection, name, person, other)
+    await _audited(connection, person)
+
+
+async def _audited(connection: Connection, person: Person) -> None:
+    async with connection.transaction():
+        await connection.execute(
+            "select set_config('app.current_user_id', $1, true)", str(person.id)
+        )
+        await connection.execute(
+            "update user_profiles set language = 'fr' where user_id = $1", person.id
+        )
 
 
 LIVE = """

@@ -149,7 +149,7 @@ async def test_an_erasure(connection: Connection, two: Two) -> None:
     rows = await everything(connection)
     assert where(rows, mark("ann")) == {"revocations": 1}
     stays = {"chat_messages", "collaboration_sessions", "documents"}
-    stays |= {"posts", "comments", "courses", "content_versions"}
+    stays |= {"posts", "comments", "courses", "content_versions", "audit_log"}
     assert where(rows, said("ann")).keys() == stays
     assert await exported(connection, ben.subject) == bens
     state = "select status, email, xp, username like 'erased-%' from users where id = $1"
@@ -176,7 +176,10 @@ async def test_an_erasure_again(connection: Connection, two: Two) -> None:
         again = await privacy.erase(connection, await privacy.find(connection, called))
         assert again.rows == {}
     after = await everything(connection)
-    assert {table for table in after if after[table] != before[table]} <= {"revocations"}
+    assert {table for table in after if after[table] != before[table]} <= {
+        "revocations",
+        "audit_log",
+    }
     gone = (await exported(connection, str(ann.public_id), None))["users"][0]
     assert (gone["status"], gone["email"]) == ("DELETED", None)
 

@@ -1,0 +1,177 @@
+"""Each check finds, and names, what was broken on purpose, and nothing in what is right."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from server.persistence import integrity
+from server.persistence.database import connect
+from server.persistence.integrity import CHECKS, Check, check_all
+from server.persistence.types import Connection
+from tests.schema.rows import insert
+from tests.support.postgres import PostgresInstance
+
+LIVE = """
+insert into documents (name, last_seq) select 'lesson-' || n, 5 from generate_series(1, 3) n;
+insert into document_updates select id, seq, 'x' from documents, generate_series(3, 5) seq;
+insert into document_snapshots select id, 4, 'x' from documents;
+insert into collaboration_sessions (id, name) select id, name from documents;
+insert into session_activity (at, session_id, participant, kind)
+    select now(), id, gen_random_uuid(), 'join' from documents;
+insert into chat_counters select id, 2, 3 from documents;
+insert into chat_messages
+        (session_id, seq, revision, name, client_message_id, body, reply_to, sent_at)
+    select id, n, n + 1, '', n, 'hello', nullif(n - 1, 0), now()
+    from documents, generate_series(1, 2) n;
+insert into chat_keys select id, 'g', n, n, n + 1 from documents, generate_series(1, 2) n;
+insert into audit_seals
+    select n, int8multirange(int8range(n, n + 1)), n, 1, sha256('r'), sha256('p'), now(), 'k',
+        sha256('s') || sha256('s'), sha256('l')
+    from generate_series(1, 3) n;
+alter table audit_seals disable trigger user;
+alter table content_versions disable trigger user;
+"""
+
+
+async def add_people(db: Connection) -> None:
+    """Somebody who has learned, earned and written something."""
+    person = await insert(db, "users", role="ADMIN", xp=30)
+    mine = {"user_id": person["id"]}
+    await insert(db, "role_grants", **mine, role="ADMIN")
+    for key, amount in (("lesson:1", 40), ("mistake", -10)):
+        await insert(db, "xp_event_keys", **mine, key=key)
+        reason = "LESSON" if amount > 0 else "CORRECTION"
+        await insert(db, "xp_events", **mine, key=key, amount=amount, reason=reason)
+    await insert(db, "user_stats", **mine, achievements=1)
+    await insert(db, "user_achievements", **mine)
+    await insert(db, "user_progress", **mine)
+    await insert(db, "user_keys", **mine)
+    await insert(db, "user_secrets", **mine)
+    item = await insert(db, "content_items", last_version=2)
+    for version in (1, 2):
+        await insert(db, "content_versions", item_id=item["id"], version=version)
+    post = await insert(db, "posts", author_id=person["id"], score=-1, comments=1)
+    await insert(db, "votes", post_id=post["id"], value=-1)
+    comment = await insert(db, "comments", post_id=post["id"], score=1)
+    await insert(db, "comments", post_id=post["id"], status="DELETED", body=None)
+    await insert(db, "votes", comment_id=comment["id"], post_id=None, value=1)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def right(postgres: PostgresInstance) -> AsyncIterator[Connection]:
+    """A connection to a database in which everything is right."""
+    connection = await connect(await postgres.create_database())
+    await connection.execute(LIVE)
+    await add_people(connection)
+    yield connection
+    connection.terminate()
+
+
+async def wrong(connection: Connection) -> dict[str, list[str]]:
+    """What each check says that found something."""
+    return {
+        result.check.name: result.wrong async for result in check_all(connection) if result.found
+    }
+
+
+async def test_what_is_right(right: Connection) -> None:
+    """Nothing is found, and every check was made."""
+    assert await wrong(right) == {}
+    assert len([result async for result in check_all(right)]) == len(CHECKS)
+
+
+# By check: what breaks it and no other one, and words of what is said then.
+BREAKS = {
+    "journal-end": (
+        "update documents set last_seq = 4 where name = 'lesson-2'",
+        "(lesson-2): last_seq 4, newest row 5",
+    ),
+    "journal-gaps": (
+        "delete from document_snapshots",
+        "2 rows missing after seq 0",
+    ),
+    "snapshots": (
+        "insert into document_snapshots select id, 9, 'x' from documents limit 1",
+        "snapshot of seq 9, last_seq 5",
+    ),
+    "session-names": (
+        "update collaboration_sessions set name = 'x' where name = 'lesson-1'",
+        "is called x, its document lesson-1",
+    ),
+    "deleted-sessions": (
+        "insert into deleted_sessions values ('lesson-3')",
+        "session lesson-3 is deleted",
+    ),
+    "chat-counters": (
+        "update chat_counters set last_revision = 9",
+        "revision 9; 2 messages up to 2 and revision 3",
+    ),
+    "chat-keys": ("update chat_keys set seq = 7 where seq = 1", "is message 7, which is not there"),
+    "chat-replies": (
+        "delete from chat_messages where seq = 1",
+        "message 2 answers 1",
+    ),
+    "activity": ("update session_activity set session_id = 99999", "session 99999: 3 rows"),
+    "xp": ("update users set xp = 31 where role = 'ADMIN'", "xp 31, ledger 30"),
+    "xp-keys": (
+        "delete from xp_event_keys where key = 'mistake'",
+        "mistake are not among the keys",
+    ),
+    "stats": (
+        "update user_stats set achievements = 3, lessons_completed = 1",
+        "achievements 3, counted 1",
+    ),
+    "roles": ("update role_grants set revoked_at = now()", "is ADMIN without a grant"),
+    "secrets": (
+        "update encryption_keys set status = 'RETIRED', retired_at = now()",
+        "is retired, and still needed",
+    ),
+    "content": (
+        "delete from content_versions where version = 1",
+        "last_version 2; 1 versions up to 2",
+    ),
+    "scores": ("update comments set score = 0", "score 0, votes 1"),
+    "comments": ("update posts set comments = 2", "2 comments, counted 1"),
+    "seal-numbers": ("delete from audit_seals where number = 2", "seal 3 stands at place 2"),
+    "sealed-once": (
+        "update audit_seals set ids = '{[1,3)}' where number = 2",
+        "rows {[1,2)} are in seal 2",
+    ),
+}
+
+
+# What is wrong as well then.
+ALONG = {
+    "journal-end": {"snapshots"},
+    "snapshots": {"journal-end"},
+    "chat-replies": {"chat-keys", "chat-counters"},
+}
+
+
+def test_every_check_is_broken_once() -> None:
+    """None is without a test."""
+    assert list(BREAKS) == [check.name for check in CHECKS]
+
+
+@pytest.mark.parametrize("name", BREAKS)
+async def test_what_is_wrong(right: Connection, name: str) -> None:
+    """The check of it says so, and names what is wrong."""
+    statement, words = BREAKS[name]
+    transaction = right.transaction()
+    await transaction.start()
+    try:
+        await right.execute(statement)
+        found = await wrong(right)
+        assert words in "\n".join(found[name])
+        assert found.keys() <= ALONG.get(name, set()) | {name}
+    finally:
+        await transaction.rollback()
+
+
+async def test_much_is_wrong(right: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first rows are told, all are counted."""
+    monkeypatch.setattr(integrity, "MOST_SHOWN", 5)
+    many = Check("many", "there are few", "select n::text as wrong from generate_series(1, 30) n")
+    (result,) = [result async for result in check_all(right, [many])]
+    assert (result.found, result.wrong) == (30, ["1", "2", "3", "4", "5"])

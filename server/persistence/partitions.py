@@ -99,7 +99,11 @@ async def ensure(
         return []
     async with advisory_lock(connection, LOCK_KEY, "another server's upkeep"):
         missing = await _missing(connection, tables, months)
-        return [await _create(connection, table, month) for table, month in missing]
+        made = [await _create(connection, table, month) for table, month in missing]
+    if made:
+        until = max(month for _, month in missing)
+        log.info("partitions created", count=len(made), until=f"{until:%Y-%m}")
+    return made
 
 
 async def _months(connection: Connection, ahead: int, now: datetime | None) -> list[datetime]:
@@ -153,7 +157,6 @@ async def _create(connection: Connection, table: str, month: datetime) -> str:
                     end=month_after(month).isoformat(),
                 )
             )
-    log.info("partition created", partition=name)
     return name
 
 

@@ -51,6 +51,13 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
+ACT_FOR = """
+select set_config(
+    'app.current_user_id', coalesce((select id::text from users where subject = $1), ''), true
+)
+"""
+
+
 class Database:
     """A pool for short statements, and connections for those that want one of their own."""
 
@@ -100,6 +107,17 @@ class Database:
             if task is not None and task.cancelling():
                 raise asyncio.CancelledError from None
             raise
+
+    @asynccontextmanager
+    async def acting_for(self, subject: str | None) -> AsyncIterator[Connection]:
+        """A transaction for somebody: the audit log names them for what is changed in it.
+
+        subject: what tokens call the person; the log can only name who is one of `users`. Raises
+        TimeoutError as `acquire` does.
+        """
+        async with self.acquire() as connection, connection.transaction():
+            await connection.execute(ACT_FOR, subject)
+            yield connection
 
 
 async def _keep(_connection: Connection) -> None:

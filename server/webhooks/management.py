@@ -48,7 +48,7 @@ class Webhooks:
         chosen = _checked_events(events)
         await self._guard.check(url)
         new = NewHook(who.user, url, signing.make_secret(), sessions, chosen)
-        async with self._database.acquire() as connection:
+        async with self._database.acting_for(who.user) as connection:
             hook = await webhooks.create(connection, new)
         await self._publisher.refresh_now()
         return hook, new.secret
@@ -84,7 +84,7 @@ class Webhooks:
             _checked_events(changes.events)
         if changes.url is not UNSET:
             await self._guard.check(changes.url)
-        async with self._database.acquire() as connection:
+        async with self._database.acting_for(who.user) as connection:
             hook = await webhooks.change(connection, id, changes, version)
         await self._publisher.refresh_now()
         self._worker.wake()
@@ -93,7 +93,7 @@ class Webhooks:
     async def delete(self, who: Bearer, id: UUID) -> None:
         """Delete a webhook; raises NoHook, Forbidden."""
         await self.read(who, id)
-        async with self._database.acquire() as connection:
+        async with self._database.acting_for(who.user) as connection:
             await webhooks.delete(connection, id)
         await self._publisher.refresh_now()
 

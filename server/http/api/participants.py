@@ -127,7 +127,7 @@ async def _set_role(
 ) -> None:
     details, identity, _ = await caller.details(name, Role.TEACHER)
     subject = _changeable(details, user)
-    async with services.database.acquire() as connection:
+    async with services.database.acting_for(identity.user) as connection:
         await collaboration.set_role(connection, details.id, subject, role)
     services.events.role_given(details, subject, role, Visitor(identity))
     await services.registry.refresh(name)

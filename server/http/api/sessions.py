@@ -145,7 +145,7 @@ async def create_session(
         data.expires_at,
     )
     update = seed(data.starting_code) if data.starting_code else None
-    async with services.database.acquire() as connection:
+    async with services.database.acting_for(identity.user) as connection:
         details = await collaboration.create(connection, new, identity.user, update)
     await services.registry.refresh(name)
     return _answer(services, details, details.role_of(identity), status=201)
@@ -212,7 +212,7 @@ async def change_session(
         capacity=data.capacity,
         expires_at=data.expires_at,
     )
-    async with services.database.acquire() as connection:
+    async with services.database.acting_for(identity.user) as connection:
         details = await collaboration.change(connection, session_name, changes, version)
     await services.registry.refresh(session_name)
     return _answer(services, details, details.role_of(identity))
@@ -226,9 +226,9 @@ async def delete_session(
 
     Those who are in it are told. Its name is refused until a session of that name is created.
     """
-    details, _, _ = await caller.details(session_name, Role.TEACHER)
+    details, identity, _ = await caller.details(session_name, Role.TEACHER)
     version = version_in(if_match, _prefix(details))
-    async with services.database.acquire() as connection:
+    async with services.database.acting_for(identity.user) as connection:
         await collaboration.delete(connection, session_name, version)
     await services.registry.refresh(session_name)
 

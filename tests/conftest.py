@@ -11,7 +11,7 @@ from server.persistence.database import Database
 from server.persistence.types import Connection
 from tests.clients.driver import Driver
 from tests.support import watchdog
-from tests.support.postgres import FLAVOURS, PostgresInstance
+from tests.support.postgres import FLAVOURS, PostgresInstance, scratch
 from tests.support.server import LyceumServer
 
 
@@ -21,14 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", params=FLAVOURS)
-async def postgres(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[PostgresInstance]:
+async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[PostgresInstance]:
     """A Postgres for all tests that ask for one; they run on each flavour."""
-    folder = tmp_path_factory.mktemp(f"postgres-{request.param}")
-    instance = await PostgresInstance.start(folder, request.param)
-    yield instance
-    await instance.server.stop()
+    with scratch() as folder:
+        instance = await PostgresInstance.start(folder, request.param)
+        yield instance
+        await instance.server.stop()
 
 
 @pytest_asyncio.fixture

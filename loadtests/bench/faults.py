@@ -64,13 +64,13 @@ async def _paste(
     trial: Trial, sessions: list[tuple[str, int, int]], rate: float, paste: int
 ) -> tuple[float, float]:
     """p99 of those who read, and what the server without its database grew by."""
-    before = await trial.memory()
+    before = await trial.memory(patient=True)
     async with trial.measured():
         typed = await trial.type("all", sessions, rate, trial.seconds, paste)
     trial.judge(typed)
     await trial.settle("all")
     latencies, _ = await trial.collect("all")
-    return latencies.percentile(0.99), (await trial.memory()).own - before.own
+    return latencies.percentile(0.99), (await trial.memory(patient=True)).own - before.own
 
 
 async def saved(trial: Trial, sessions: int, clients: int, rate: float) -> Measures:

@@ -35,10 +35,7 @@ def sealing_key(config: Config) -> Ed25519PrivateKey | None:
     Raises AuditError if it can't be used.
     """
     keys = own_keys(config, make=True)
-    if keys is not None and keys.signing is not None:
-        return keys.signing
-    log.warning("the audit log is not sealed: LYCEUM_AUDIT_KEY_FILE names no private key")
-    return None
+    return None if keys is None else keys.signing
 
 
 class Sealer:
@@ -57,6 +54,8 @@ class Sealer:
 
     async def run(self) -> None:
         """Seal and export until cancelled."""
+        if self._key is None:
+            log.warning("the audit log is not sealed: LYCEUM_AUDIT_KEY_FILE names no private key")
         while True:
             await asyncio.sleep(self._every)
             await self.once()

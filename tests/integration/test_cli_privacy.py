@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +15,7 @@ from tests.support.command import Command
 from tests.support.people import add, ring, written
 from tests.support.server import LyceumServer
 from tests.support.traces import everything, where
+from tests.support.waiting import eventually
 
 # The statements are tried on each Postgres beside their functions; this is about the commands.
 ONE_FLAVOUR = pytest.mark.parametrize("postgres", ["embedded"], indirect=True, scope="session")
@@ -87,10 +89,11 @@ async def test_beside_a_running_server(
     await client.insert(0, "typed by somebody")
     data = str(server.folder / "data")
     beside = Command(tmp_path, data_dir=data, activity_seconds="0.5")
+    connection = await asyncpg.connect((await beside("db", "url")).output.strip())
+    await eventually(partial(connection.fetchval, "select 1 from session_participants"))
     done = await beside("db", "erase-user", "mark-mallory", "--yes", "--json")
     assert (done.code, "waiting 4 s" in done.errors) == (0, True), done
     assert (await client.wait_closed(4401)).code == 4401
-    connection = await asyncpg.connect((await beside("db", "url")).output.strip())
     assert where(await everything(connection), "mark-mallory") == {"revocations": 1}
     assert await connection.fetchval("select count(*) from session_activity where kind = 'leave'")
     await connection.close()

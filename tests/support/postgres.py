@@ -1,9 +1,11 @@
 """Private Postgres instances: the embedded one and Debian's, with a database for each test."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -14,7 +16,21 @@ from server.persistence.partitions import ensure
 
 FLAVOURS = ("embedded", "debian")
 FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30  # bytes; one Postgres' databases take a tenth of it
 _numbers = count(1)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for a Postgres, which goes with it: a run of all tests fills 25 GB.
+
+    In memory if there is room. Some file systems are slow at making files where many were deleted.
+    """
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    where = MEMORY if in_memory else None
+    with TemporaryDirectory(prefix="lyceum-", dir=where, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def debian_binaries() -> Path:

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from server.persistence.audit import read_row
+from server.persistence.database import Database
 from server.persistence.partitions import ensure
 from server.persistence.types import Connection
 from tests.schema.rows import insert
@@ -296,3 +297,31 @@ async def test_the_text_of_a_row_is_the_same_everywhere(connection: Connection) 
     await connection.execute(UNGUARDED + "delete from audit_log; reset datestyle")
     await connection.copy_to_table("audit_log", source=BytesIO(copied.getvalue()))
     assert await read_row(connection, 1) == row
+
+
+async def test_a_transaction_for_somebody(database: Database) -> None:
+    """Changes in it are theirs in the log if they are one of users, else nobody's; an error undoes
+    them, and the next who gets the connection is nobody."""
+    async with database.acquire() as connection:
+        ann = await connection.fetchval(
+            "insert into users (subject, username) values ('ann', 'ann') returning id"
+        )
+    for subject in ("ann", "unknown", None):
+        async with database.acting_for(subject) as connection:
+            await connection.execute("update users set role = 'INSTRUCTOR' where id = $1", ann)
+            await connection.execute("update users set role = 'STUDENT' where id = $1", ann)
+
+    async def fail() -> None:
+        async with database.acting_for("ann") as connection:
+            await connection.execute("update users set role = 'ADMIN' where id = $1", ann)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    async with database.acquire() as connection:
+        await connection.execute("update users set role = 'MODERATOR' where id = $1", ann)
+        actors = await connection.fetch(
+            "select actor from audit_log where table_name = 'users' and action = 'UPDATE'"
+            " order by id"
+        )
+    assert [row["actor"] for row in actors] == [ann, ann, None, None, None, None, None]

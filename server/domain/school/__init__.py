@@ -1,0 +1,1 @@
+"""The rules of a school: points, levels, streaks, achievements, ranks. No input or output."""

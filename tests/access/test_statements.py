@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from server import persistence
-from server.persistence import catalogue
+from server.persistence import catalogue, school
 from server.persistence.personal import PERSONAL
 from server.persistence.privacy import export_statement
+from server.persistence.queries import Query
 from server.persistence.statements import split
 from server.persistence.types import Connection
 from tests.access.people import act_as, undone
@@ -78,7 +79,18 @@ def of_privacy() -> list[Statement]:
     return found
 
 
-ALL = statements() + of_privacy()
+def named() -> list[Statement]:
+    """The typed access to what a school keeps; its own tests run each as the role it is for."""
+    found = []
+    for info in pkgutil.iter_modules(school.__path__):
+        module = importlib.import_module(f"{school.__name__}.{info.name}")
+        for name, value in vars(module).items():
+            if isinstance(value, Query):
+                found.append(Statement(f"school.{info.name}", name, value.sql))
+    return found
+
+
+ALL = statements() + of_privacy() + named()
 LIVE = {
     "activity", "chat", "collaboration", "deliveries", "documents", "journal", "locks", "opening",
     "revocations", "webhooks",

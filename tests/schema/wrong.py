@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from asyncpg import Range
+
 from tests.schema.rows import HOUR, TODAY
 
 Values = Mapping[str, Any]
@@ -176,6 +178,7 @@ WRONG: Mapping[str, Values] = {
     "xp_histogram_people_check": {"people": -1},
     "streaks_current_check": {"current": 2, "longest": 1, "last_day": TODAY},
     "streaks_begun_iff_day": {"longest": 1},
+    "streaks_days_check": {"days": [Range(TODAY, TODAY + timedelta(days=1))]},
     "leaderboard_periods_kind_check": {"kind": "DAY", "course_id": None, **A_WEEK},
     "leaderboard_periods_course_iff_kind": {"kind": "WEEK", **A_WEEK},
     "leaderboard_periods_times_check": {

@@ -1,0 +1,1 @@
+alter table streaks drop column days;

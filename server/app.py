@@ -18,11 +18,12 @@ from server.http.dispatch import Dispatch, Later
 from server.http.door import Door
 from server.http.health import Health
 from server.http.ops import STATIC, make_app
+from server.persistence import upkeep
 from server.persistence.audit_keys import roots_file
 from server.persistence.database import Database
+from server.persistence.jobs import Jobs
 from server.persistence.migrations import migrate_if_allowed, read_migrations
 from server.persistence.sealing import Sealer, sealing_key
-from server.persistence.upkeep import Upkeep
 from server.protocol.messages import ChatMessage
 from server.sessions.access import Access
 from server.sessions.activity import Recorder
@@ -66,8 +67,8 @@ async def run(
                 connection, read_migrations(), observe=database.connect
             )
         written = bool(migrated) and config.database_url is None  # it is ours to look after
-        upkeep = Upkeep(database, config.activity_retention_days)
-        kept = await upkeep.once()
+        await upkeep.prepare(database)
+        jobs = Jobs(database, upkeep.jobs(config))
         sealer = Sealer(database, audit_key, roots_file(config), config.audit_seconds)
         webhooks = WebhookService(
             database, config.webhooks_private == "allow", config.webhook_changed_seconds
@@ -153,7 +154,7 @@ async def run(
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(door.run(), name="door"),
             asyncio.create_task(registry.watch(), name="watch"),
-            asyncio.create_task(upkeep.run(soon=not kept, written=written), name="upkeep"),
+            asyncio.create_task(upkeep.run(database, jobs, written), name="upkeep"),
             asyncio.create_task(sealer.run(), name="audit"),
             asyncio.create_task(revoked.watch(), name="revocations"),
             asyncio.create_task(health.run(), name="health"),
@@ -172,7 +173,7 @@ async def run(
         except TimeoutError:
             log.error("not everything could be saved; clients keep what was not acknowledged")
             code = 1
-        await asyncio.gather(webhooks.drain(), recorder.drain(), sealer.drain())
+        await asyncio.gather(webhooks.drain(), recorder.drain(), sealer.drain(), jobs.drain())
         web.should_exit = True
         await asyncio.wait(running[-1:], timeout=DRAIN_TIMEOUT)
         await database.close()  # one that hangs must not hold up those who wait for it

@@ -15,6 +15,7 @@ from server.config import LogFormat
 from server.fast_metrics import FastCounter, FastHistogram
 
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+LONG = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 connections = Gauge("lyceum_connections", "WebSockets that are open")
@@ -134,8 +135,25 @@ partitions_ahead = Gauge(
     "Months beyond the current one for which a table has partitions; -1: none at all",
     ["table"],
 )
-upkeep_last_success = Gauge(
-    "lyceum_upkeep_last_success_timestamp_seconds", "When partitions were last looked after"
+job_runs = Counter(
+    "lyceum_job_runs_total",
+    "Runs of background jobs by this server: done, failed",
+    ["job", "outcome"],
+)
+job_seconds = Histogram("lyceum_job_seconds", "Duration of a background job", ["job"], buckets=LONG)
+job_running = Gauge("lyceum_job_running", "1 while this server runs a background job", ["job"])
+job_progress = Gauge(
+    "lyceum_job_progress", "How much of its newest run by this server is done, from 0 to 1", ["job"]
+)
+job_failing = Gauge(
+    "lyceum_job_failing",
+    "Runs of a background job that began since its last success, by whatever server",
+    ["job"],
+)
+job_last_success = Gauge(
+    "lyceum_job_last_success_timestamp_seconds",
+    "When a background job last succeeded, on whatever server",
+    ["job"],
 )
 ready = Gauge("lyceum_ready", "1 while the server can save, else 0")
 

@@ -5,19 +5,16 @@ import click
 from server.cli.audit import db_verify_audit
 from server.cli.integrity import db_integrity
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
+from server.cli.maintain import db_maintain
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.privacy import db_erase_user, db_export_user
-from server.cli.running import fail, json_option, print_json, read_config, run, with_database
+from server.cli.running import run
 from server.cli.schema import db_schema
 from server.cli.security import db_roles, db_security
 from server.cli.validate import db_test_migrations, db_validate
 from server.config import Config
-from server.errors import DatabaseError, StartError
-from server.persistence import partitions
-from server.persistence.database import PASSING, describe
+from server.errors import StartError
 from server.persistence.embedded import EmbeddedPostgres
-from server.persistence.partitions import Report
-from server.persistence.types import Connection
 
 
 @click.group(
@@ -37,40 +34,11 @@ from server.persistence.types import Connection
         db_test_migrations,
         db_verify_audit,
         db_integrity,
+        db_maintain,
     ]
 )
 def db() -> None:
     """Look after the database; works beside a running server or without one."""
-
-
-@db.command("maintain")
-@json_option
-def db_maintain(as_json: bool) -> None:
-    """Make the partitions of the coming months and drop expired ones.
-
-    A running server does the same every hour. LYCEUM_ACTIVITY_RETENTION_DAYS says how long activity
-    is kept.
-    """
-    days = read_config().activity_retention_days
-
-    async def work(connection: Connection) -> Report:
-        try:
-            return await partitions.maintain(connection, days)
-        except PASSING as error:
-            raise DatabaseError(f"partitions can't be kept: {describe(error)}") from error
-
-    report = with_database(work)
-    if not report.ahead:
-        fail("this database has no schema yet; `lyceum db migrate` makes it")
-    if as_json:
-        print_json(report._asdict())
-        return
-    for name in report.created:
-        click.echo(f"created {name}")
-    for name in report.dropped:
-        click.echo(f"dropped {name}")
-    for table, months in report.ahead.items():
-        click.echo(f"{table} has partitions for this month and {months} more")
 
 
 @db.command("url")

@@ -53,6 +53,7 @@ CONTEXTS = (
             "document_snapshots",
             "document_versions",
             "journal_writers",
+            "background_jobs",
             "collaboration_sessions",
             "session_participants",
             "session_activity",

@@ -228,13 +228,8 @@ async def count_ahead(connection: Connection, table: str, now: datetime | None =
     return count
 
 
-async def maintain(connection: Connection, activity_days: int) -> Report:
-    """Do all that is due; activity_days: how long activity is kept, 0 for ever."""
-    created = await ensure(connection)
-    dropped: list[str] = []
-    if activity_days:
-        now: datetime = await connection.fetchval(NOW)
-        dropped = await drop_expired(connection, ACTIVITY, now - timedelta(days=activity_days))
+async def measure(connection: Connection) -> dict[str, int]:
+    """Tell the monitoring for how many months ahead each table can take rows, and return it."""
     ahead = {
         table: await count_ahead(connection, table)
         for table in TABLES
@@ -242,7 +237,17 @@ async def maintain(connection: Connection, activity_days: int) -> Report:
     }
     for table, months in ahead.items():
         telemetry.partitions_ahead.labels(table).set(months)
-    telemetry.upkeep_last_success.set_to_current_time()
+    return ahead
+
+
+async def maintain(connection: Connection, activity_days: int) -> Report:
+    """Do all that is due; activity_days: how long activity is kept, 0 for ever."""
+    created = await ensure(connection)
+    dropped: list[str] = []
+    if activity_days:
+        now: datetime = await connection.fetchval(NOW)
+        dropped = await drop_expired(connection, ACTIVITY, now - timedelta(days=activity_days))
+    ahead = await measure(connection)
     return Report(created, dropped, ahead)
 
 

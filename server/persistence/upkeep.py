@@ -1,58 +1,80 @@
-"""Looks after partitions and what is kept for a while: at a server's start and once an hour."""
+"""What a server looks after beside its work: the list of background jobs, and its beginning."""
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
+from server.config import Config
 from server.persistence import chat, partitions
 from server.persistence.database import PASSING, Database, describe
+from server.persistence.jobs import Job, Jobs
+from server.persistence.types import Connection
 
 log = structlog.get_logger()
 
-EVERY = 3600.0  # seconds
-AGAIN_AFTER = 60.0  # seconds, when it failed
+HOUR = 3600.0  # seconds
 
 
-class Upkeep:
-    """See the module. activity_days: how long activity is kept, 0 for ever."""
+def jobs(config: Config) -> tuple[Job, ...]:
+    """All background jobs."""
 
-    def __init__(self, database: Database, activity_days: int) -> None:
-        self._database = database
-        self._activity_days = activity_days
+    async def keep_partitions(connection: Connection) -> Mapping[str, object]:
+        done = await partitions.maintain(connection, config.activity_retention_days)
+        return {name: value for name, value in done._asdict().items() if value and name != "ahead"}
 
-    async def once(self) -> bool:
-        """Do what is due; whether that worked."""
+    return (
+        Job("partitions", HOUR, keep_partitions),
+        Job("chat_keys", HOUR, chat.prune_keys),
+    )
+
+
+async def prepare(database: Database) -> None:
+    """See that there are partitions to write to, before anybody does."""
+    try:
+        connection = await database.connect()
         try:
-            connection = await self._database.connect()
-            try:
-                await partitions.maintain(connection, self._activity_days)
-                await chat.prune_keys(connection)
-            finally:
-                connection.terminate()
-        except PASSING as error:
-            log.warning("upkeep of partitions failed; it is tried again", why=describe(error))
-            return False
-        return True
+            await partitions.ensure(connection)
+            await partitions.measure(connection)
+        finally:
+            connection.terminate()
+    except PASSING as error:
+        log.warning("partitions can't be kept; it is tried again", why=describe(error))
 
-    async def write_out(self) -> None:
-        """Have what was written until now on the disk, if the database lets us.
 
-        Postgres does that when it stops, and a new server waits for it: after a kill soon after the
-        first start it waited 2 s for the files of a fresh database.
-        """
+async def write_out(database: Database) -> None:
+    """Have what was written until now on the disk, if the database lets us.
+
+    Postgres does that when it stops, and a new server waits for it: after a kill soon after the
+    first start it waited 2 s for the files of a fresh database.
+    """
+    try:
+        connection = await database.connect()
         try:
-            connection = await self._database.connect()
-            try:
-                await connection.execute("checkpoint")
-            finally:
-                connection.terminate()
-        except PASSING as error:
-            log.debug("no checkpoint was made", why=describe(error))
+            await connection.execute("checkpoint")
+        finally:
+            connection.terminate()
+    except PASSING as error:
+        log.debug("no checkpoint was made", why=describe(error))
 
-    async def run(self, soon: bool = False, written: bool = False) -> None:
-        """Do what is due until cancelled; soon: it failed last time. written: see `write_out`."""
-        if written:
-            await self.write_out()
-        while True:
-            await asyncio.sleep(AGAIN_AFTER if soon else EVERY)
-            soon = not await self.once()
+
+async def run(database: Database, runner: Jobs, written: bool = False) -> None:
+    """Run the jobs, and measure what each server tells, until cancelled.
+
+    written: whether to begin with `write_out`.
+    """
+    if written:
+        await write_out(database)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        group.create_task(_measure(database))
+
+
+async def _measure(database: Database) -> None:
+    while True:
+        await asyncio.sleep(HOUR)
+        try:
+            async with database.acquire() as connection:
+                await partitions.measure(connection)
+        except PASSING as error:
+            log.debug("partitions can't be counted", why=describe(error))

@@ -92,8 +92,8 @@ def named() -> list[Statement]:
 
 ALL = statements() + of_privacy() + named()
 LIVE = {
-    "activity", "chat", "collaboration", "deliveries", "documents", "journal", "locks", "opening",
-    "revocations", "webhooks",
+    "activity", "chat", "collaboration", "deliveries", "documents", "jobs", "journal", "locks",
+    "opening", "revocations", "webhooks",
 }  # fmt: skip
 # Of other modules, what the server and the application run; the owner runs the rest.
 SERVER = {

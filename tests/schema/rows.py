@@ -140,6 +140,7 @@ RIGHT: Mapping[str, Columns] = {
         "scope": "OWN",
     },
     "rate_limits": {"action": "post", "who": text("person"), "tokens": 1.0},
+    "background_jobs": {"name": text("job")},
     # analytics
     "learning_analytics": {
         "at": lambda: datetime.now(UTC),

@@ -248,6 +248,9 @@ WRONG: Mapping[str, Values] = {
     "permissions_scope_check": {"scope": "SOME"},
     "rate_limits_action_check": {"action": ""},
     "rate_limits_who_check": {"who": ""},
+    "background_jobs_name_check": {"name": ""},
+    "background_jobs_failing_check": {"failing": -1},
+    "background_jobs_seconds_check": {"seconds": -1.0},
     # analytics
     "learning_analytics_event_type_check": {"event_type": ""},
     "analytics_course_daily_counts_check": {"seconds": -1},

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from server import telemetry
+from server.config import Config
 from server.persistence import partitions as module
-from server.persistence import upkeep as upkeep_module
+from server.persistence import upkeep
 from server.persistence.database import Database, connect
+from server.persistence.jobs import Jobs
 from server.persistence.locks import TRY_LOCK
 from server.persistence.partitions import (
     LOCK_KEY,
@@ -28,7 +30,6 @@ from server.persistence.partitions import (
     partitions,
 )
 from server.persistence.types import Connection
-from server.persistence.upkeep import Upkeep
 from tests.support.journal import wait_blocked
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
@@ -303,7 +304,6 @@ async def test_maintaining_all(connection: Connection) -> None:
     assert report == Report([], old, kept.ahead)
     gauge = telemetry.partitions_ahead.labels(module.ACTIVITY)
     assert gauge._value.get() == module.AHEAD
-    assert telemetry.upkeep_last_success._value.get() > 1e9
 
 
 async def test_what_was_written_is_on_the_disk(database_url: str, connection: Connection) -> None:
@@ -311,12 +311,11 @@ async def test_what_was_written_is_on_the_disk(database_url: str, connection: Co
     before = await connection.fetchval(CHECKPOINT)
     async with Proxy.before_database(database_url) as proxy:
         database = await Database.open(proxy.url)
-        upkeep = Upkeep(database, 400)
         proxy.shut()
-        await upkeep.write_out()
+        await upkeep.write_out(database)
         assert await connection.fetchval(CHECKPOINT) == before
         await proxy.open()
-        running = asyncio.create_task(upkeep.run(written=True))
+        running = asyncio.create_task(upkeep.run(database, Jobs(database, ()), written=True))
 
         async def made() -> bool:
             return bool(await connection.fetchval(CHECKPOINT) != before)
@@ -327,29 +326,47 @@ async def test_what_was_written_is_on_the_disk(database_url: str, connection: Co
         await database.close()
 
 
-async def test_upkeep_while_the_server_runs(
-    database_url: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is tried again when it failed, says so, and then drops what is due."""
-    monkeypatch.setattr(upkeep_module, "AGAIN_AFTER", 0.02)
+async def test_before_a_server_serves(database_url: str, connection: Connection) -> None:
+    """There are partitions to write to; if the database is away just then, the start goes on."""
     async with Proxy.before_database(database_url) as proxy:
         database = await Database.open(proxy.url)
-        upkeep = Upkeep(database, 400)
-        assert await upkeep.once()
-        await old_activity(connection)
+        newest = (await partitions(connection, module.ACTIVITY))[-1].name
+        await connection.execute(f"drop table {newest}")
         proxy.shut()
         with capture_logs() as logs:
-            assert not await upkeep.once()
-            running = asyncio.create_task(upkeep.run(soon=True))
-            await eventually(lambda: len(logs) > 2)
-        assert {entry["event"] for entry in logs} == {
-            "upkeep of partitions failed; it is tried again"
-        }
+            await upkeep.prepare(database)
+        assert [e["event"] for e in logs] == ["partitions can't be kept; it is tried again"]
         await proxy.open()
+        await upkeep.prepare(database)
+        assert (await partitions(connection, module.ACTIVITY))[-1].name == newest
+        await database.close()
 
-        async def dropped() -> bool:
-            return (await partitions(connection, module.ACTIVITY))[0].start.year > 2002
 
-        await eventually(dropped)
+async def test_every_server_tells_how_far_ahead_tables_are(
+    database_url: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As time goes on, whichever of them makes partitions, and after the database was away."""
+    monkeypatch.setattr(upkeep, "HOUR", 0.02)
+    gauge = telemetry.partitions_ahead.labels(module.ACTIVITY)
+    gauge.set(-7)
+    async with Proxy.before_database(database_url) as proxy:
+        database = await Database.open(proxy.url)
+        proxy.shut()
+        with capture_logs() as logs:
+            running = asyncio.create_task(upkeep.run(database, Jobs(database, ())))
+            await eventually(lambda: logs)
+        assert logs[0]["event"] == "partitions can't be counted"
+        await proxy.open()
+        await eventually(lambda: gauge._value.get() == module.AHEAD)
         running.cancel()
         await database.close()
+
+
+async def test_the_job(connection: Connection) -> None:
+    """It tells what it made and dropped, and nothing if there was nothing to do."""
+    (job,) = [job for job in upkeep.jobs(Config()) if job.name == "partitions"]
+    await old_activity(connection)
+    assert await job.run(connection) == {
+        "dropped": ["session_activity_2001_05", "session_activity_2002_05"]
+    }
+    assert await job.run(connection) == {}

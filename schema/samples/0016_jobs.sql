@@ -1,0 +1,1 @@
+insert into background_jobs (name) values ('partitions');

@@ -7,6 +7,7 @@ text for each row that is wrong; all of it is to be looked at by people.
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
+from server.persistence.school import integrity as school
 from server.persistence.types import Connection
 
 MOST_SHOWN = 20  # rows of one check; the others are counted
@@ -270,6 +271,10 @@ CHECKS = (
     Check("activity", "activity is of sessions that there were", ACTIVITY_SESSIONS),
     Check("xp", "points are the sum of the ledger", XP_SUMS),
     Check("xp-keys", "nothing was given points for twice", XP_KEYS),
+    Check("board-scores", "points on boards are the sum of the ledger", school.BOARD_SCORES),
+    Check("ranked", "who is active is ranked, and nobody else", school.RANKED),
+    Check("histogram", "histograms count those who are on their board", school.HISTOGRAM),
+    Check("streaks", "streaks are as people show them", school.STREAKS),
     Check("stats", "what people have done is counted rightly", STATS),
     Check("roles", "who is more than a student was made that", ROLES),
     Check("secrets", "the key of every secret is there and in use", UNREADABLE_SECRETS),

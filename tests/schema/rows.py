@@ -100,7 +100,12 @@ RIGHT: Mapping[str, Columns] = {
     "xp_events": {**PERSON, "amount": 10, "reason": "LESSON", "key": "lesson:1"},
     "xp_event_keys": {**PERSON, "key": "lesson:1"},
     "user_stats": PERSON,
-    "xp_histogram": {"width": 100, "bucket": number, "shard": 0},
+    "xp_histogram": {
+        "period_id": Ref("leaderboard_periods"),
+        "width": 1,
+        "bucket": number,
+        "shard": 0,
+    },
     "streaks": PERSON,
     "leaderboard_periods": {"kind": "COURSE", **COURSE},
     "leaderboard_scores": {"period_id": Ref("leaderboard_periods"), **PERSON, "xp": 10},

@@ -210,14 +210,19 @@ async def test_search_knows_languages(
 
 
 async def test_leaderboard_shows_those_who_are_there(db: Connection) -> None:
-    """Active people by points, each once; nobody who was suspended."""
-    people = {"ada": 10, "bob": 30, "eve": 20}
+    """Active people who have points, the equal ones of one rank; nobody who was suspended."""
+    people = {"ada": 10, "bob": 30, "cyd": 10, "dan": 0, "eve": 20, "fay": 5}
     for name, xp in people.items():
         status = "SUSPENDED" if name == "eve" else "ACTIVE"
         await insert(db, "users", username=name, xp=xp, status=status)
     await db.execute("refresh materialized view mv_user_leaderboard")
-    rows = await db.fetch("select rank, username, xp from mv_user_leaderboard order by rank")
-    assert [tuple(row) for row in rows] == [(1, "bob", 30), (2, "ada", 10)]
+    rows = await db.fetch("select place, rank, username from mv_user_leaderboard order by place")
+    assert [tuple(row) for row in rows] == [
+        (1, 1, "bob"),
+        (2, 2, "cyd"),
+        (3, 2, "ada"),
+        (4, 4, "fay"),
+    ]
 
 
 async def is_filled(db: Connection, table: str) -> bool:

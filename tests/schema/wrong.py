@@ -175,7 +175,6 @@ WRONG: Mapping[str, Values] = {
     "xp_histogram_width_check": {"width": 0},
     "xp_histogram_bucket_check": {"bucket": -1},
     "xp_histogram_shard_check": {"shard": -1},
-    "xp_histogram_people_check": {"people": -1},
     "streaks_current_check": {"current": 2, "longest": 1, "last_day": TODAY},
     "streaks_begun_iff_day": {"longest": 1},
     "streaks_days_check": {"days": [Range(TODAY, TODAY + timedelta(days=1))]},
@@ -187,7 +186,7 @@ WRONG: Mapping[str, Values] = {
         "starts_at": FUTURE,
         "ends_at": LONG_AGO,
     },
-    "leaderboard_periods_ends_iff_no_course": {"kind": "WEEK", "course_id": None},
+    "leaderboard_periods_ends_iff_no_time": {"kind": "WEEK", "course_id": None},
     # tutor
     "tutor_threads_title_check": {"title": "x" * 256},
     "tutor_threads_status_check": {"status": "CLOSED"},
@@ -280,7 +279,7 @@ TWICE: Mapping[str, Twice] = {
     "quiz_attempts_user_id_quiz_id_number_key": Twice(GRADED, ("user_id", "quiz_id")),
     "user_achievements_pkey": Twice({}, ("user_id", "achievement_id")),
     "xp_event_keys_pkey": Twice({}, ("user_id", "key")),
-    "leaderboard_periods_kind_course_id_starts_at_key": Twice(
+    "leaderboard_periods_kind_starts_at_course_id_key": Twice(
         {"kind": "WEEK", "course_id": None, **A_WEEK}
     ),
     "ai_usage_daily_pkey": Twice({}, ("user_id", "day")),

@@ -144,6 +144,7 @@ async def _learning(connection: Connection, name: str, person: Person) -> None:
     here = {"user_id": person.id}
     personal = json.dumps({"note": mark(name)})
     await insert(connection, "courses", owner_id=person.id, summary=said(name))
+    await connection.execute("update users set xp = 10 where id = $1", person.id)
     for table in ("enrollments", "user_achievements", "xp_events", "user_stats", "streaks"):
         await insert(connection, table, **here)
     for table in ("leaderboard_scores", "recommendations", "ai_usage_daily"):

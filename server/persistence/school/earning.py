@@ -22,6 +22,7 @@ from server.domain.school.streaks import DAY, Run, Streak
 from server.domain.school.xp import Reason, level
 from server.errors import BadRequest, Conflict, NotFound
 from server.persistence.queries import Kind, Query, execute, fetchrow, fetchval
+from server.persistence.school import ranks
 from server.persistence.school.whole import whole
 from server.persistence.types import Connection
 
@@ -211,6 +212,9 @@ async def _give(connection: Connection, user_id: int, deed: Deed, person: _Perso
     gifts += [_gift(achievement) for achievement in earned]
     after = person.xp + sum(gift.amount for gift in gifts)
     await _write(connection, user_id, deed, gifts, earned, (person.streak, streak), after)
+    if after != person.xp or deed.amount:
+        course = deed.course_id if deed.amount else None
+        await ranks.moved(connection, user_id, person.xp, after, course, deed.at, deed.amount)
     return Earned(
         True,
         after,

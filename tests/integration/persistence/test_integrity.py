@@ -1,6 +1,7 @@
 """Each check finds, and names, what was broken on purpose, and nothing in what is right."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
@@ -8,6 +9,7 @@ import pytest_asyncio
 from server.persistence import integrity
 from server.persistence.database import connect
 from server.persistence.integrity import CHECKS, Check, check_all
+from server.persistence.school.ranks import moved
 from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.support.postgres import PostgresInstance
@@ -43,6 +45,7 @@ async def add_people(db: Connection) -> None:
         await insert(db, "xp_event_keys", **mine, key=key)
         reason = "LESSON" if amount > 0 else "CORRECTION"
         await insert(db, "xp_events", **mine, key=key, amount=amount, reason=reason)
+    await moved(db, person["id"], 0, 30, None, datetime.now(UTC))
     await insert(db, "user_stats", **mine, achievements=1)
     await insert(db, "user_achievements", **mine)
     await insert(db, "user_progress", **mine)
@@ -118,6 +121,13 @@ BREAKS = {
         "delete from xp_event_keys where key = 'mistake'",
         "mistake are not among the keys",
     ),
+    "board-scores": ("update leaderboard_scores set xp = xp + 1", "31 points, ledger 30"),
+    "ranked": ("update leaderboard_scores set ranked = false", "is ACTIVE, and not ranked on"),
+    "histogram": (
+        "update xp_histogram set people = 2 where width = 1000 and bucket = 0",
+        "2 people with 0 times 1000 points, counted 1",
+    ),
+    "streaks": ("update users set streak = 2 where role = 'ADMIN'", "streak 2, counted 0"),
     "stats": (
         "update user_stats set achievements = 3, lessons_completed = 1",
         "achievements 3, counted 1",

@@ -1,0 +1,46 @@
+"""Which leaderboards points count on. Weeks begin on Monday; they and months are of UTC."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+Kind = Literal["ALL", "WEEK", "MONTH", "COURSE"]
+
+
+class Board(NamedTuple):
+    """A leaderboard, from its first moment to the first after it; None: of all time."""
+
+    kind: Kind
+    course_id: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+ALL_TIME = Board("ALL")
+
+
+def week_of(moment: datetime) -> Board:
+    """The board of the week that a moment is in."""
+    day = _midnight(moment)
+    start = day - timedelta(days=day.weekday())
+    return Board("WEEK", None, start, start + timedelta(days=7))
+
+
+def month_of(moment: datetime) -> Board:
+    """The board of the month that a moment is in."""
+    start = _midnight(moment).replace(day=1)
+    return Board("MONTH", None, start, (start + timedelta(days=31)).replace(day=1))
+
+
+def course_board(course_id: int) -> Board:
+    """The board of a course, of all time."""
+    return Board("COURSE", course_id)
+
+
+def boards_of(moment: datetime, course_id: int | None) -> list[Board]:
+    """The boards on which points count that somebody got at a moment, for a course or for none."""
+    boards = [ALL_TIME, week_of(moment), month_of(moment)]
+    return boards if course_id is None else [*boards, course_board(course_id)]
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

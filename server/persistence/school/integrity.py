@@ -1,0 +1,68 @@
+"""What must hold between a school's tables; `server.persistence.integrity` runs it."""
+
+# Boards, and who is on them.
+
+BOARD_SCORES = """
+select format('user %s on board %s: %s points, ledger %s', user_id, period_id, xp, earned) as wrong
+from (
+    select period.id as period_id, user_id, sum(amount) as earned
+    from xp_events
+    left join leaderboard_periods as period on kind = 'ALL'
+    group by period.id, user_id
+    union all
+    select period.id, user_id, sum(amount)
+    from xp_events
+    left join leaderboard_periods as period
+        on kind = 'WEEK' and starts_at = date_trunc('week', at, 'UTC')
+    group by period.id, user_id
+    union all
+    select period.id, user_id, sum(amount)
+    from xp_events
+    left join leaderboard_periods as period
+        on kind = 'MONTH' and starts_at = date_trunc('month', at, 'UTC')
+    group by period.id, user_id
+    union all
+    select period.id, user_id, sum(amount)
+    from xp_events
+    left join leaderboard_periods as period
+        on kind = 'COURSE' and period.course_id = xp_events.course_id
+    where xp_events.course_id is not null
+    group by period.id, user_id
+) as earned
+full join leaderboard_scores using (period_id, user_id)
+where coalesce(xp, 0) <> coalesce(earned, 0)
+order by user_id, period_id
+"""
+RANKED = """
+select format('user %s is %s, and %s on board %s', user_id, status,
+    case when ranked then 'ranked' else 'not ranked' end, period_id) as wrong
+from leaderboard_scores
+join users on id = user_id
+where ranked <> (status = 'ACTIVE')
+order by user_id, period_id
+"""
+HISTOGRAM = """
+select format('board %s: %s people with %s times %s points, counted %s',
+    period_id, coalesce(told, 0), bucket, width, coalesce(counted, 0)) as wrong
+from (
+    select period_id, width, bucket, sum(people) as told
+    from xp_histogram
+    group by period_id, width, bucket
+) as told
+full join (
+    select period_id, width, xp / width as bucket, count(*) as counted
+    from leaderboard_scores
+    cross join (values (1), (1000)) as widths (width)
+    where ranked and xp > 0
+    group by period_id, width, xp / width
+) as counted using (period_id, width, bucket)
+where coalesce(told, 0) <> coalesce(counted, 0)
+order by period_id, width, bucket
+"""
+STREAKS = """
+select format('user %s: streak %s, counted %s', id, streak, coalesce(current, 0)) as wrong
+from users
+left join streaks on user_id = id
+where streak <> coalesce(current, 0)
+order by id
+"""

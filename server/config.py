@@ -79,6 +79,21 @@ DEFAULT_PACE = Pace()
 
 
 @dataclass(frozen=True)
+class Pooling:
+    """Connections to the database, and what is told of what runs on them.
+
+    size: connections of one pool at most. slow_seconds: from when on a statement is logged; 0: none
+    is.
+    """
+
+    size: int = 10
+    slow_seconds: float = 0.1
+
+
+DEFAULT_POOLING = Pooling()
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that can be set; `Config.read` makes one from the environment."""
 
@@ -109,6 +124,7 @@ class Config:
     webhooks_private: Private = "off"
     webhook_changed_seconds: float = 60.0
     pace: Pace = DEFAULT_PACE
+    pooling: Pooling = DEFAULT_POOLING
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -177,6 +193,12 @@ class Config:
                 presence_share=read.parsed("LYCEUM_PRESENCE_SHARE", Pace.presence_share, _share),
                 presence_longest_seconds=read.parsed(
                     "LYCEUM_PRESENCE_LONGEST_SECONDS", Pace.presence_longest_seconds, _longest
+                ),
+            ),
+            pooling=Pooling(
+                size=read.parsed("LYCEUM_POOL_SIZE", Pooling.size, _pool_size),
+                slow_seconds=read.parsed(
+                    "LYCEUM_SLOW_QUERY_MS", Pooling.slow_seconds, _milliseconds
                 ),
             ),
             limits=Limits(
@@ -350,6 +372,18 @@ def _longest(value: str) -> float:
     if seconds > 10:
         raise ValueError("allowed is a number of seconds, 0 (at once) to 10")
     return seconds
+
+
+def _pool_size(value: str) -> int:
+    if not value.isdecimal() or not 2 <= int(value) <= 200:
+        raise ValueError("allowed is a number of connections, 2 to 200")
+    return int(value)
+
+
+def _milliseconds(value: str) -> float:
+    if not value.isdecimal() or int(value) > 3_600_000:
+        raise ValueError("allowed is a number of milliseconds, 1 or more; 0 logs no statement")
+    return int(value) / 1000
 
 
 def _days(value: str) -> int:

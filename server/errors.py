@@ -30,7 +30,9 @@ LyceumError
 │   ├── Overloaded
 │   ├── TokenEarly
 │   ├── SessionFull
-│   └── RoleChanged
+│   ├── RoleChanged
+│   ├── QueryTimeout      both are TimeoutError as well
+│   └── PoolExhausted
 ├── DocumentDamaged
 └── Undecipherable
 
@@ -224,6 +226,14 @@ class RoleChanged(Unavailable):
     """Your role changed; come in again."""
 
     close_code = 1012
+
+
+class QueryTimeout(Unavailable, TimeoutError):
+    """The database takes too long; try again."""
+
+
+class PoolExhausted(Unavailable, TimeoutError):
+    """All connections to the database are in use; try again."""
 
 
 class DocumentDamaged(LyceumError):

@@ -89,7 +89,9 @@ def _program(config: Config) -> Run:
 
 
 async def _database(stack: AsyncExitStack, config: Config) -> Database:
-    database = await Database.open(await stack.enter_async_context(database_url(config)))
+    database = await Database.open(
+        await stack.enter_async_context(database_url(config)), config.pooling
+    )
     stack.push_async_callback(database.close)
     return database
 

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from server.config import LogFormat
-from server.fast_metrics import FastCounter, FastHistogram
+from server.fast_metrics import AskedGauge, FastCounter, FastHistogram, FastHistograms
 
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 LONG = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -81,9 +81,28 @@ chat_failures = Counter(
 chat_commit_seconds = Histogram(
     "lyceum_chat_commit_seconds", "Duration of a commit of chat", buckets=FAST
 )
-query_seconds = Histogram("lyceum_query_seconds", "Duration of a query", ["name"], buckets=FAST)
-pool_wait_seconds = Histogram(
-    "lyceum_pool_wait_seconds", "Wait for a connection of the pool", buckets=FAST
+query_seconds = FastHistograms(
+    "lyceum_query_seconds", "Duration of a statement, by its name", "name", buckets=FAST
+)
+slow_queries = Counter(
+    "lyceum_slow_queries_total", "Statements that took longer than LYCEUM_SLOW_QUERY_MS", ["name"]
+)
+query_timeouts = Counter(
+    "lyceum_query_timeouts_total",
+    "Statements that were ended as they took longer than their kind may",
+    ["kind"],
+)
+pool_wait_seconds = FastHistograms(
+    "lyceum_pool_wait_seconds", "Wait for a connection of a pool", "pool", buckets=FAST
+)
+pool_limit = AskedGauge("lyceum_pool_limit", "Connections that a pool may have", "pool")
+pool_size = AskedGauge("lyceum_pool_size", "Connections that a pool has", "pool")
+pool_in_use = AskedGauge("lyceum_pool_in_use", "Connections of a pool that are lent", "pool")
+pool_waiting = AskedGauge(
+    "lyceum_pool_waiting", "Who waits for a connection of a pool right now", "pool"
+)
+pool_exhausted = Counter(
+    "lyceum_pool_exhausted_total", "Who gave up waiting for a connection of a pool", ["pool"]
 )
 loop_lag_seconds = Histogram(
     "lyceum_loop_lag_seconds", "How late the event loop runs what is due", buckets=FAST

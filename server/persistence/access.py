@@ -6,17 +6,12 @@ Row-level security decides what each may read and change; docs/database-access.m
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
-
+from server.config import DEFAULT_POOLING, Pooling
 from server.errors import DatabaseError
-from server.persistence.database import (
-    COMMAND_TIMEOUT,
-    CONNECT_TIMEOUT,
-    POOL_SIZE,
-    SETTINGS,
-    wait_until_up,
-)
-from server.persistence.types import Connection, Pool
+from server.persistence.connections import wait_until_up
+from server.persistence.pools import NamedPool
+from server.persistence.queries import Kind
+from server.persistence.types import Connection
 
 # What a statement could turn back into with `reset role`.
 COULD_BE = """
@@ -33,69 +28,66 @@ limit 1
 """
 MAY_ACT = "select pg_has_role(session_user, to_regrole('lyceum_app'), 'member')"
 
+ROLE = "lyceum_app"
 # One round trip, and all of it ends with the transaction.
 ACT = """
 select set_config('role', 'lyceum_app', true),
     set_config('app.current_user_id', $1, true),
-    set_config('app.request_id', $2, true)
+    set_config('app.request_id', $2, true),
+    set_config('statement_timeout', $3, true)
 """
 
 
 class Access:
     """A pool with one way in: `as_user`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: NamedPool) -> None:
         self._pool = pool
 
     @classmethod
-    async def open(cls, url: str, any_login: bool = False) -> "Access":
+    async def open(
+        cls, url: str, any_login: bool = False, pooling: Pooling = DEFAULT_POOLING
+    ) -> "Access":
         """Connect as a login whose only role is lyceum_app.
 
         any_login: take one that may do more, such as the embedded database's; then a statement
         that somebody smuggles in is no longer held by row-level security. Raises DatabaseError.
         """
         await wait_until_up(url)
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=POOL_SIZE,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=COMMAND_TIMEOUT,
-            server_settings=SETTINGS,
-        )
+        pool = await NamedPool.open("app", url, pooling, role=ROLE)
         try:
-            await _check(pool, any_login)
+            async with pool.acquire() as connection:
+                await _check(connection, any_login)
         except BaseException:
-            pool.terminate()
+            pool.close()
             raise
         return cls(pool)
 
     async def close(self) -> None:
         """Close all connections, whatever they do."""
-        self._pool.terminate()
+        self._pool.close()
 
     @asynccontextmanager
-    async def as_user(self, user_id: int, request_id: str = "") -> AsyncIterator[Connection]:
+    async def as_user(
+        self, user_id: int, request_id: str = "", kind: Kind = Kind.REPORT
+    ) -> AsyncIterator[Connection]:
         """A transaction of one person; it commits at the end, and is undone by an error.
 
-        user_id: of users. request_id: told to the audit. Raises TimeoutError if no connection is
-        free for long.
+        user_id: of users. request_id: told to the audit. kind: Postgres ends statements that take
+        longer than it may. Raises PoolExhausted or TimeoutError if there is no connection for long.
         """
-        async with (
-            self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection,
-            connection.transaction(),
-        ):
-            await connection.execute(ACT, str(user_id), request_id)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(ACT, str(user_id), request_id, kind.milliseconds)
             yield connection
 
 
-async def _check(pool: Pool, any_login: bool) -> None:
-    if not await pool.fetchval(MAY_ACT):
+async def _check(connection: Connection, any_login: bool) -> None:
+    if not await connection.fetchval(MAY_ACT):
         raise DatabaseError(
             "this login is no member of lyceum_app; an administrator makes it one with"
             " `grant lyceum_app to …`"
         )
-    more = await pool.fetchval(COULD_BE)
+    more = await connection.fetchval(COULD_BE)
     if more is not None and not any_login:
         raise DatabaseError(
             f"this login could act as {more} too; what acts for people needs one whose only role is"

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from server.ids import DocumentId
+from server.persistence import queries
 from server.persistence.journal import FORGET_OLD_WRITERS, LAST_BATCH, WriterUnknown
 from server.persistence.partitions import ACTIVITY
 from server.persistence.types import Connection
@@ -136,14 +137,18 @@ COUNTS = """
     count(*) filter (where kind = 'run' and data ->> 'outcome' = 'error') as runs_error
 """
 
-BY_INTERVAL = f"""
+BY_INTERVAL = queries.Query(
+    "activity.by_interval",
+    queries.Kind.REPORT,
+    f"""
 select date_bin(make_interval(secs => $4), at, $2) as start, {COUNTS},
     count(*) filter (where kind = 'role') as roles
 from session_activity
 where session_id = $1 and at >= $2 and at < $3 and ($5::text is null or user_id = $5)
 group by 1
 order by 1
-"""  # noqa: S608
+""",  # noqa: S608
+)
 
 
 async def by_interval(
@@ -161,7 +166,9 @@ async def by_interval(
     """
     return [
         Interval(*row)
-        for row in await connection.fetch(BY_INTERVAL, session, start, end, float(seconds), user)
+        for row in await queries.fetch(
+            connection, BY_INTERVAL, session, start, end, float(seconds), user
+        )
     ]
 
 
@@ -187,7 +194,10 @@ class ParticipantActivity(NamedTuple):
     runs_error: int
 
 
-SUMMARY = f"""
+SUMMARY = queries.Query(
+    "activity.summary",
+    queries.Kind.REPORT,
+    f"""
 select acted.user_id, acted.participant, coalesce(name, ''), first_at, last_at,
     joins, leaves, updates, inserted, deleted, messages, runs_passed, runs_failed, runs_error
 from (
@@ -203,7 +213,8 @@ from (
 left join session_participants
     on session_id = $1 and session_participants.user_id = acted.user_id
 order by updates desc, first_at, 1, 2
-"""  # noqa: S608
+""",  # noqa: S608
+)
 
 
 async def summary(
@@ -212,5 +223,5 @@ async def summary(
     """What each did in a session from `start` until before `end`; who wrote most comes first."""
     return [
         ParticipantActivity(*row)
-        for row in await connection.fetch(SUMMARY, session, start, end, limit)
+        for row in await queries.fetch(connection, SUMMARY, session, start, end, limit)
     ]

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from server.errors import Forbidden, LyceumError, NotFound
 from server.ids import DocumentId
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 from server.protocol.messages import ChatMessage
 
@@ -92,13 +94,17 @@ select id from present
 on conflict on constraint chat_counters_pkey do nothing
 """
 
-LOCK_COUNTERS = """
+LOCK_COUNTERS = Query(
+    "chat.lock",
+    Kind.WRITE,
+    """
 select session_id, last_seq, last_revision
 from chat_counters
 where session_id = any($1::bigint[])
 order by session_id
 for no key update
-"""
+""",
+)
 
 FIND_KEYS = """
 select chat_keys.seq, clock_timestamp() as sent_at
@@ -158,7 +164,7 @@ async def commit(connection: Connection, batch: Sequence[Write]) -> list[Written
     async with connection.transaction():
         sessions = sorted({write.session for write in batch})
         await connection.execute(ADD_COUNTERS, sessions)
-        rows = await connection.fetch(LOCK_COUNTERS, sessions)
+        rows = await queries.fetch(connection, LOCK_COUNTERS, sessions)
         work = _Work(connection, {row[0]: _Counter(row[1], row[2]) for row in rows})
         await work.look_for([write for write in batch if isinstance(write, Send)])
         results = [await work.carry_out(write) for write in batch]
@@ -306,21 +312,29 @@ def _message(row: Any) -> ChatMessage:
     return ChatMessage(*values)
 
 
-SINCE = f"""
+SINCE = Query(
+    "chat.since",
+    Kind.READ,
+    f"""
 select {COLUMNS}
 from chat_messages
 where session_id = $1 and revision > $2
 order by revision
 limit $3
-"""  # noqa: S608
+""",  # noqa: S608
+)
 
-BEFORE = f"""
+BEFORE = Query(
+    "chat.before",
+    Kind.READ,
+    f"""
 select {COLUMNS}
 from chat_messages
 where session_id = $1 and seq < $2
 order by seq desc
 limit $3
-"""  # noqa: S608
+""",  # noqa: S608
+)
 
 
 class Page(NamedTuple):
@@ -332,12 +346,14 @@ class Page(NamedTuple):
 
 async def since(connection: Connection, session: DocumentId, revision: int, limit: int) -> Page:
     """Messages that were sent, edited or deleted after a revision, by revision."""
-    return _page(await connection.fetch(SINCE, session, revision, limit + 1), limit)
+    return _page(await queries.fetch(connection, SINCE, session, revision, limit + 1), limit)
 
 
 async def before(connection: Connection, session: DocumentId, seq: int | None, limit: int) -> Page:
     """The last messages in front of a seq, or of all; by seq."""
-    rows = await connection.fetch(BEFORE, session, 2**62 if seq is None else seq, limit + 1)
+    rows = await queries.fetch(
+        connection, BEFORE, session, 2**62 if seq is None else seq, limit + 1
+    )
     page = _page(rows, limit)
     return Page(page.messages[::-1], page.more)
 

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from server.domain.details import Details, Permissions, RoleOrNone, Status, Type
 from server.errors import Conflict, Gone, NotFound
 from server.ids import DocumentId, SessionName
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
 DETAILS = """
@@ -303,13 +305,17 @@ class ParticipantRow(NamedTuple):
     last_seen_at: datetime | None
 
 
-PARTICIPANTS = """
+PARTICIPANTS = Query(
+    "sessions.participants",
+    Kind.READ,
+    """
 select user_id, name, role, first_seen_at, last_seen_at
 from session_participants
 where session_id = $1 and user_id > $2
 order by user_id
 limit $3
-"""
+""",
+)
 
 
 async def participants(
@@ -317,11 +323,15 @@ async def participants(
 ) -> list[ParticipantRow]:
     """Users of a session by user id, those behind `after`."""
     return [
-        ParticipantRow(*row) for row in await connection.fetch(PARTICIPANTS, session, after, limit)
+        ParticipantRow(*row)
+        for row in await queries.fetch(connection, PARTICIPANTS, session, after, limit)
     ]
 
 
-MINE = """
+MINE = Query(
+    "sessions.mine",
+    Kind.READ,
+    """
 select id, name, title, type, language, status, owner, permissions, capacity, version,
     created_at, updated_at, expires_at,
     coalesce(
@@ -345,7 +355,8 @@ where (
     and status = any($3::text[])
 order by id desc
 limit $4
-"""
+""",
+)
 
 
 async def mine(
@@ -355,7 +366,7 @@ async def mine(
 
     Their `roles` are only the user's own.
     """
-    rows = await connection.fetch(MINE, user, before, list(statuses), limit)
+    rows = await queries.fetch(connection, MINE, user, before, list(statuses), limit)
     return [details_in(row) for row in rows]
 
 

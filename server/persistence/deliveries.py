@@ -13,6 +13,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from server.errors import NotFound
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 from server.persistence.webhooks import PARK
 
@@ -54,7 +56,10 @@ async def enqueue(connection: Connection, batch: Sequence[NewDelivery]) -> None:
 
 # The recursion finds the webhooks that something waits for, one index look-up each. So a webhook
 # with a hundred thousand overdue deliveries does not keep others from theirs.
-CLAIM = """
+CLAIM = Query(
+    "webhooks.claim",
+    Kind.WRITE,
+    """
 with recursive waiting as (
     select min(webhook_id) as webhook_id
     from webhook_deliveries
@@ -89,7 +94,8 @@ set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $4)
 from due
 where webhook_deliveries.id = due.id
 returning webhook_deliveries.id, webhook_id, event_id, attempts, payload::text, url, secret
-"""
+""",
+)
 
 
 class Claimed(NamedTuple):
@@ -112,7 +118,7 @@ async def claim(
     busy: webhooks to leave alone. per_hook: at most so many for one; only one at a time for those
     whose last attempt failed.
     """
-    rows = await connection.fetch(CLAIM, list(busy), per_hook, limit, lease)
+    rows = await queries.fetch(connection, CLAIM, list(busy), per_hook, limit, lease)
     return [Claimed(*row) for row in rows]
 
 

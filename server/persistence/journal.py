@@ -14,6 +14,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from server.ids import DocumentId, Seq
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
 
@@ -42,7 +44,10 @@ async def register(connection: Connection, writer: UUID) -> None:
     await connection.execute(FORGET_OLD_WRITERS)
 
 
-APPEND = """
+APPEND = Query(
+    "journal.append",
+    Kind.WRITE,
+    """
 with fence as (
     update journal_writers
     set last_batch = $2::bigint, last_commit_at = now()
@@ -77,7 +82,8 @@ written as (
 select null::bigint as document_id, null::bigint as seq from fence
 union all
 select document_id, seq from written
-"""
+""",
+)
 
 LAST_BATCH = "select last_batch from journal_writers where id = $1"
 
@@ -92,7 +98,7 @@ async def append(
     """
     ids = [entry.document_id for entry in batch]
     payloads = [entry.payload for entry in batch]
-    rows = await connection.fetch(APPEND, writer, number, ids, payloads)
+    rows = await queries.fetch(connection, APPEND, writer, number, ids, payloads)
     if rows:
         return {DocumentId(row[0]): Seq(row[1]) for row in rows if row[0] is not None}
     last = await connection.fetchval(LAST_BATCH, writer)

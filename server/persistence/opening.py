@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from server.domain.details import Details
 from server.ids import SessionName
-from server.persistence import chat, collaboration, documents
+from server.persistence import chat, collaboration, documents, queries
 from server.persistence.documents import Stored
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
 
@@ -17,14 +18,18 @@ class Opening(NamedTuple):
     chat_revision: int
 
 
-OPEN = f"""
+OPEN = Query(
+    "documents.open",
+    Kind.REPORT,
+    f"""
 with details as ({collaboration.DETAILS}), stored as ({documents.LOAD})
 select details.*, stored.last_seq, stored.snapshot_seq, stored.snapshot, stored.seqs,
     stored.payloads, coalesce(chat_counters.last_revision, 0) as chat_revision
 from details
 join stored on stored.id = details.id
 left join chat_counters on session_id = details.id
-"""  # noqa: S608 - of constants alone
+""",  # noqa: S608 - of constants alone
+)
 
 
 async def open_for_join(connection: Connection, name: SessionName, create: bool) -> Opening:
@@ -32,7 +37,7 @@ async def open_for_join(connection: Connection, name: SessionName, create: bool)
 
     Raises NotFound, Gone, DocumentDamaged.
     """
-    row = await connection.fetchrow(OPEN, name)
+    row = await queries.fetchrow(connection, OPEN, name)
     if row is not None:
         return Opening(
             collaboration.details_in(row), documents.stored_in(row), row["chat_revision"]

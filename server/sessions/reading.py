@@ -8,7 +8,6 @@ others need the pool too.
 import asyncio
 from collections import deque
 
-from server import telemetry
 from server.ids import SessionName
 from server.persistence import opening
 from server.persistence.database import Database
@@ -58,8 +57,7 @@ class Reader:
                 if found.done():
                     continue  # whoever waited is gone
                 try:
-                    with telemetry.query_seconds.labels("documents.load").time():
-                        opened = await opening.open_for_join(connection, name, self._creates)
+                    opened = await opening.open_for_join(connection, name, self._creates)
                 except Exception as error:
                     if not found.done():
                         found.set_exception(error)

@@ -84,10 +84,9 @@ class Worker:
         under_way = list(self._flying.values())
         busy = [hook for hook in set(under_way) if under_way.count(hook) >= AT_ONCE_TO_ONE]
         async with self._database.acquire() as connection:
-            with telemetry.query_seconds.labels("webhooks.claim").time():
-                return await deliveries.claim(
-                    connection, busy, AT_ONCE_TO_ONE, AT_ONCE - len(under_way), self._lease
-                )
+            return await deliveries.claim(
+                connection, busy, AT_ONCE_TO_ONE, AT_ONCE - len(under_way), self._lease
+            )
 
     def _start(self, claimed: Claimed) -> None:
         task = asyncio.create_task(self._deliver(claimed))

@@ -61,7 +61,8 @@ def statements() -> list[Statement]:
             found.append(Statement(info.name, "READ", WHOLE[info.name]))
             continue
         module = importlib.import_module(f"{persistence.__name__}.{info.name}")
-        for name, value in vars(module).items():
+        for name, held in vars(module).items():
+            value = held.sql if isinstance(held, Query) else held
             if name.isupper() and isinstance(value, str) and BEGINS.match(value):
                 text = PLACE.sub(lambda place: SAMPLES[place[1]], value)
                 found += [Statement(info.name, name, part) for part in split(text)]

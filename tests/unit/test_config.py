@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.config import Config, Limits, Pace, is_loopback
+from server.config import Config, Limits, Pace, Pooling, is_loopback
 from server.errors import ConfigError
 
 SECRET = "s" * 32
@@ -49,6 +49,8 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_ACTIVITY_RETENTION_DAYS": "0",
             "LYCEUM_WEBHOOKS_PRIVATE": "allow",
             "LYCEUM_WEBHOOK_CHANGED_SECONDS": "5",
+            "LYCEUM_POOL_SIZE": "20",
+            "LYCEUM_SLOW_QUERY_MS": "250",
             "LYCEUM_FANOUT_SHARE": "1",
             "LYCEUM_FANOUT_LONGEST_SECONDS": "0",
             "LYCEUM_PRESENCE_SHARE": "0.01",
@@ -78,6 +80,7 @@ def test_every_setting_is_read() -> None:
         webhooks_private="allow",
         webhook_changed_seconds=5,
         pace=Pace(1, 0, 0.01, 10),
+        pooling=Pooling(20, 0.25),
     )
     assert not config.loopback
 
@@ -160,6 +163,9 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_ACTIVITY_RETENTION_DAYS", "99999", "1 to 36500"),
         ("LYCEUM_WEBHOOKS_PRIVATE", "on", "off (webhooks lead to public addresses only)"),
         ("LYCEUM_WEBHOOK_CHANGED_SECONDS", "often", "seconds, 0 or more"),
+        ("LYCEUM_POOL_SIZE", "1", "2 to 200"),
+        ("LYCEUM_POOL_SIZE", "many", "number of connections"),
+        ("LYCEUM_SLOW_QUERY_MS", "0.5", "number of milliseconds"),
         ("LYCEUM_FANOUT_SHARE", "25%", "0.01 to 1"),
         ("LYCEUM_FANOUT_SHARE", "0", "0.01 to 1"),
         ("LYCEUM_PRESENCE_SHARE", "1.1", "0.01 to 1"),

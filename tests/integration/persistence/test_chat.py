@@ -292,7 +292,7 @@ async def test_deleting_a_session_waits_for_its_writers(
 
     async with connection.transaction():
         await connection.execute(chat.ADD_COUNTERS, [session])
-        await connection.fetch(chat.LOCK_COUNTERS, [session])
+        await connection.fetch(chat.LOCK_COUNTERS.sql, [session])
         deleting = asyncio.create_task(delete())
         await eventually(lambda: waits_for_lock(database), what="a waiting deletion")
         await connection.execute(

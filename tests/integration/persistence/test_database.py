@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from server.config import Pooling
 from server.errors import DatabaseError
-from server.persistence import database as database_module
+from server.persistence import connections, pools
 from server.persistence.database import PASSING, Database, describe, wait_until_up
 from server.persistence.embedded import EmbeddedPostgres
 from tests.support.postgres import FAST
@@ -25,7 +26,7 @@ SLEEPS = "select true from pg_stat_activity where wait_event = 'PgSleep'"
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up at the first failure."""
-    monkeypatch.setattr(database_module, "FIRST_TRY_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "FIRST_TRY_SECONDS", 0.0)
 
 
 def one_line(error: pytest.ExceptionInfo[DatabaseError]) -> str:
@@ -124,20 +125,6 @@ async def test_waits_while_it_starts_up(tmp_path: Path) -> None:
         await postgres.stop()
 
 
-async def test_exhausted_pool(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who gets no connection of the pool for long is told, with an error that passes."""
-    monkeypatch.setattr(database_module, "POOL_SIZE", 1)
-    monkeypatch.setattr(database_module, "CONNECT_TIMEOUT", 0.2)
-    database = await Database.open(database_url)
-    async with database.acquire():
-        with pytest.raises(PASSING):
-            async with database.acquire():
-                pass
-    async with database.acquire() as again:
-        assert await again.fetchval("select 1") == 1
-    await database.close()
-
-
 async def test_pool_outlives_its_connections(database_url: str) -> None:
     """After all connections were cut the pool makes new ones."""
     async with Proxy.before_database(database_url) as proxy:
@@ -151,12 +138,9 @@ async def test_pool_outlives_its_connections(database_url: str) -> None:
         await database.close()
 
 
-async def test_nobody_inherits_a_transaction(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobody_inherits_a_transaction(database_url: str) -> None:
     """A connection that comes back in the middle of one is clean when the next one gets it."""
-    monkeypatch.setattr(database_module, "POOL_SIZE", 1)
-    database = await Database.open(database_url)
+    database = await Database.open(database_url, Pooling(size=1))
     async with database.acquire() as connection:
         await connection.execute("begin; create table left_over ()")
     async with database.acquire() as connection:
@@ -191,7 +175,7 @@ async def test_a_cancellation_is_not_lost(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever is cancelled while the database hangs ends, though giving back a connection fails."""
-    monkeypatch.setattr(database_module, "CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr(pools, "CONNECT_TIMEOUT", 1.0)
     async with Proxy.before_database(database_url) as proxy:
         database = await Database.open(proxy.url)
         asking = asyncio.Event()

@@ -23,6 +23,7 @@ from server.persistence import (
     rotation,
     webhooks,
 )
+from server.persistence.queries import Query
 from server.persistence.types import Connection
 from tests.support.postgres import PostgresInstance
 
@@ -76,7 +77,7 @@ insert into revocations (user_id, issued_before)
 analyze;
 """
 EVENTS = "'{chat.message}'"
-ARGUMENTS = {
+ARGUMENTS: dict[str | Query, list[str]] = {
     documents.LOAD: ["'document 7'"],
     documents.CREATE: ["'document 7'"],
     documents.NEWEST_SNAPSHOT: ["7"],
@@ -166,6 +167,10 @@ async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
     connection.terminate()
 
 
+def sql_of(statement: str | Query) -> str:
+    return statement.sql if isinstance(statement, Query) else statement
+
+
 def scans(plan: dict[str, Any]) -> Iterator[str]:
     """The tables that a plan reads from end to end."""
     if plan["Node Type"] == "Seq Scan":
@@ -175,10 +180,10 @@ def scans(plan: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
-@pytest.mark.parametrize("statement", ARGUMENTS, ids=lambda text: " ".join(text.split()[:3]))
-async def test_statements_use_indexes(full: Connection, statement: str, mode: str) -> None:
+@pytest.mark.parametrize("statement", ARGUMENTS, ids=lambda it: " ".join(sql_of(it).split()[:3]))
+async def test_statements_use_indexes(full: Connection, statement: str | Query, mode: str) -> None:
     """No statement reads a whole table, planned once for all or for its arguments."""
-    await full.execute(f"set plan_cache_mode = {mode}; prepare it as {statement}")
+    await full.execute(f"set plan_cache_mode = {mode}; prepare it as {sql_of(statement)}")
     arguments = ", ".join(ARGUMENTS[statement])
     given = f"({arguments})" if arguments else ""
     (row,) = await full.fetch(f"explain (format json) execute it{given}")
@@ -195,9 +200,10 @@ async def test_reading_touches_one_partition(full: Connection) -> None:
     assert len(set(re.findall(r"document_updates_\d", plan))) <= 2  # its name and its index's
 
 
-@pytest.mark.parametrize("statement", [activity.BY_INTERVAL, activity.SUMMARY])
-async def test_activity_is_read_from_its_months_only(full: Connection, statement: str) -> None:
+@pytest.mark.parametrize("query", [activity.BY_INTERVAL, activity.SUMMARY])
+async def test_activity_is_read_from_its_months_only(full: Connection, query: Query) -> None:
     """By the index on session and time, and no partition of another month is touched."""
+    statement = query.sql
     arguments = ["7", "now()", "now() + interval '1 minute'", "100", "null"]
     for number, argument in enumerate(arguments, 1):
         statement = statement.replace(f"${number}", argument)

@@ -168,9 +168,11 @@ comment on column posts.moderated_at is 'When somebody last decided on it, whate
 create index posts_search_vector_idx on posts using gin (search_vector);
 -- The newest of all, of a course and of a lesson; a course's or a lesson's deletion.
 create index posts_created_at_idx on posts (created_at desc, id desc);
-create index posts_course_id_idx on posts (course_id, created_at desc) where course_id is not null;
-create index posts_lesson_id_idx on posts (lesson_id, created_at desc) where lesson_id is not null;
-create index posts_author_id_idx on posts (author_id, created_at desc);
+create index posts_course_id_idx
+    on posts (course_id, created_at desc, id desc) where course_id is not null;
+create index posts_lesson_id_idx
+    on posts (lesson_id, created_at desc, id desc) where lesson_id is not null;
+create index posts_author_id_idx on posts (author_id, created_at desc, id desc);
 create index posts_moderated_by_idx on posts (moderated_by) where moderated_by is not null;
 -- What moderators should look at.
 create index posts_flagged_idx on posts (created_at) where status = 'FLAGGED';
@@ -215,7 +217,7 @@ comment on column comments.parent_id is 'The comment that it answers, of the sam
 create index comments_post_id_idx on comments (post_id, id);
 create index comments_parent_id_post_id_idx
     on comments (parent_id, post_id) where parent_id is not null;
-create index comments_author_id_idx on comments (author_id, created_at desc);
+create index comments_author_id_idx on comments (author_id, created_at desc, id desc);
 create index comments_moderated_by_idx on comments (moderated_by) where moderated_by is not null;
 create index comments_flagged_idx on comments (created_at) where status = 'FLAGGED';
 

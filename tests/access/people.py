@@ -113,6 +113,9 @@ LIVE: dict[str, Callable[[Connection, Person], Awaitable[Any]]] = {
     "webhooks": webhook,
 }
 
+# Tables in which somebody may have a row that nobody puts there.
+ONE = ("users", "user_stats")
+
 
 def column_of(table: str) -> str:
     """By which column a row is somebody's."""
@@ -126,11 +129,13 @@ async def person(db: Connection, subject: str) -> Person:
 
 
 async def add_row(db: Connection, table: str, who: Person) -> asyncpg.Record:
-    """A row of theirs; of users the one that they have."""
+    """A row of theirs; of users the one that they have, and of user_stats once something counts."""
     if table in LIVE:
         return await LIVE[table](db, who)
-    if table == "users":
-        return await db.fetchrow("select * from users where id = $1", who.id)
+    if table in ONE:
+        row = await db.fetchrow(f"select * from {table} where {column_of(table)} = $1", who.id)
+        if row is not None:
+            return row
     assert table in RIGHT
     return await insert(db, table, **{column_of(table): who.id})
 

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from server.persistence.access import Access
 from server.persistence.types import Connection
+from tests.school.campus import Campus, opened
 from tests.school.make import ACHIEVEMENTS, BY_MONTH, MONTHS
 from tests.support.logins import connected, login, migrated_by_owner
 from tests.support.postgres import PostgresInstance
@@ -48,3 +49,10 @@ async def access(school: str) -> AsyncIterator[Access]:
     access = await Access.open(await login(school, "lyceum_app"))
     yield access
     await access.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def campus(postgres: PostgresInstance) -> AsyncIterator[Campus]:
+    """A database of the module's own with a way in for each role, for those who write and teach."""
+    async with opened(postgres) as campus:
+        yield campus

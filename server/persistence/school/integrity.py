@@ -66,3 +66,31 @@ left join streaks on user_id = id
 where streak <> coalesce(current, 0)
 order by id
 """
+
+# What people write to each other.
+
+COMMUNITY = """
+select format('user %s: %s %s, counted %s', id, name, told, counted) as wrong
+from users
+left join user_stats on user_id = id
+cross join lateral (
+    values
+        ('posts', user_stats.posts, (
+            select count(*) from posts as written
+            where written.author_id = users.id and written.status in ('VISIBLE', 'FLAGGED')
+        )),
+        ('comments', user_stats.comments, (
+            select count(*) from comments as written
+            where written.author_id = users.id and written.status in ('VISIBLE', 'FLAGGED')
+        )),
+        ('reputation', user_stats.reputation, (
+            select coalesce(sum(score), 0) from posts as written
+            where written.author_id = users.id
+        ) + (
+            select coalesce(sum(score), 0) from comments as written
+            where written.author_id = users.id
+        ))
+) as compared (name, told, counted)
+where coalesce(told, 0) <> counted
+order by id, name
+"""

@@ -54,9 +54,9 @@ async def add_people(db: Connection) -> None:
     item = await insert(db, "content_items", last_version=2)
     for version in (1, 2):
         await insert(db, "content_versions", item_id=item["id"], version=version)
-    post = await insert(db, "posts", author_id=person["id"], score=-1, comments=1)
+    post = await insert(db, "posts", author_id=person["id"])
     await insert(db, "votes", post_id=post["id"], value=-1)
-    comment = await insert(db, "comments", post_id=post["id"], score=1)
+    comment = await insert(db, "comments", post_id=post["id"])
     await insert(db, "comments", post_id=post["id"], status="DELETED", body=None)
     await insert(db, "votes", comment_id=comment["id"], post_id=None, value=1)
 
@@ -141,8 +141,15 @@ BREAKS = {
         "delete from content_versions where version = 1",
         "last_version 2; 1 versions up to 2",
     ),
-    "scores": ("update comments set score = 0", "score 0, votes 1"),
+    "scores": (
+        """
+        update comments set score = 0;
+        update user_stats set reputation = 0 where reputation > 0
+        """,
+        "score 0, votes 1",
+    ),
     "comments": ("update posts set comments = 2", "2 comments, counted 1"),
+    "community": ("update user_stats set reputation = 7, posts = 0", "reputation 7, counted -1"),
     "seal-numbers": ("delete from audit_seals where number = 2", "seal 3 stands at place 2"),
     "sealed-once": (
         "update audit_seals set ids = '{[1,3)}' where number = 2",

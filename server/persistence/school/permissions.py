@@ -1,0 +1,64 @@
+"""Who may do what: one question, answered from `permissions`, for everything people do.
+
+Row-level security holds rows of others; this holds deeds. Both are asked.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from server.domain.school.permissions import covers
+from server.errors import Forbidden
+from server.ids import UserId
+from server.persistence.queries import Kind, Query, execute, fetchval
+from server.persistence.types import Connection
+
+# A grant that ran out gives nothing, also before users.role follows.
+SCOPE = Query(
+    "permissions.scope",
+    Kind.READ,
+    """
+    select scope
+    from users
+    join permissions on action = $2 and permissions.role = case
+        when exists (
+            select
+            from role_grants
+            where user_id = users.id and role_grants.role = users.role and revoked_at is null
+                and (expires_at is null or expires_at > now())
+        ) then users.role
+        else 'STUDENT'
+    end
+    where id = $1 and status = 'ACTIVE'
+    """,
+)
+
+
+async def may(
+    connection: Connection, who: UserId, action: str, owner: UserId | None = None
+) -> bool:
+    """Whether somebody may do something to what `owner` owns; suspended people may do nothing.
+
+    owner: None for what is nobody's. As the person itself, as staff or as the server.
+    """
+    return covers(await fetchval(connection, SCOPE, who, action), who, owner)
+
+
+async def require(
+    connection: Connection, who: UserId, action: str, owner: UserId | None = None
+) -> None:
+    """Raise Forbidden unless `may` says that it may be done."""
+    if not await may(connection, who, action, owner):
+        raise Forbidden(f"You may not do this: it takes the permission {action}.")
+
+
+ACT = Query(
+    "permissions.act", Kind.READ, "select set_config('app.current_user_id', $1::text, true)"
+)
+
+
+@asynccontextmanager
+async def acting(connection: Connection, who: UserId) -> AsyncIterator[None]:
+    """A transaction of staff, or of the server, for somebody: the audit log names them."""
+    async with connection.transaction():
+        await execute(connection, ACT, str(who))
+        yield

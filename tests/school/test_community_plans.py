@@ -1,0 +1,144 @@
+"""Each statement of content and community finds what it looks for by an index."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from server.persistence.queries import Query
+from server.persistence.school import comments, permissions, posts, votes
+from server.persistence.types import Connection
+from tests.support.logins import connected, migrated_by_owner
+from tests.support.postgres import PostgresInstance
+
+FILL = """
+set session_replication_role = replica;
+insert into users (subject, username) select 'subject ' || n, 'name-' || n
+    from generate_series(1, 3000) n;
+insert into role_grants (user_id, role) select id, 'INSTRUCTOR' from users where id % 2 = 0;
+insert into courses (slug, title, owner_id)
+    select 'course-' || n, 'Course', n from generate_series(1, 1000) n;
+insert into posts (author_id, course_id, lesson_id, title, body, status, score, created_at)
+    select 1 + n % 3000, 1 + n % 100, 1 + n % 900, 'Title', 'Body',
+        case when n % 500 = 0 then 'FLAGGED' else 'VISIBLE' end, n % 17,
+        now() - n * interval '1 minute'
+    from generate_series(1, 20000) n;
+insert into comments (author_id, post_id, body, status, score, created_at)
+    select 1 + n % 2999, 1 + n % 5000, 'Body',
+        case when n % 500 = 0 then 'FLAGGED' else 'VISIBLE' end, n % 13,
+        now() - n * interval '1 minute'
+    from generate_series(1, 20000) n;
+insert into votes (user_id, post_id, value)
+    select 1 + n % 3000, 1 + n / 4, 1 from generate_series(1, 20000) n;
+insert into votes (user_id, comment_id, value)
+    select 1 + n % 3000, 1 + n / 4, 1 from generate_series(1, 20000) n;
+set session_replication_role = origin;
+"""
+# A role's or a school's, of which there are few rows.
+FEW = {"permissions"}
+
+
+class Tried(NamedTuple):
+    """A statement, as whom it runs, and what for."""
+
+    role: str
+    arguments: tuple[str, ...]
+
+
+def app(*arguments: str) -> Tried:
+    """A person's."""
+    return Tried("lyceum_app", arguments)
+
+
+ID = "gen_random_uuid()"
+PLACE = ("now()", "500")
+ARGUMENTS = {
+    permissions.SCOPE: app("7", "'post.write'"),
+    permissions.ACT: app("7"),
+    posts.WRITE: app("7", ID, "'Title'", "'Body'", "'QUESTION'", "1", "1", "'en'"),
+    posts.OWNER: app("7"),
+    posts.READ: app("7", ID),
+    posts.EDIT: app("7", ID, "'Title'", "'Body'"),
+    posts.DELETE: app("7", ID),
+    posts.NEWEST: app("7", *PLACE, "20", "0"),
+    posts.NEWEST_OF_COURSE: app("7", *PLACE, "20", "7"),
+    posts.NEWEST_OF_LESSON: app("7", *PLACE, "20", "7"),
+    posts.NEWEST_OF_AUTHOR: app("7", *PLACE, "20", "7"),
+    posts.BEST: app("7", "5", "500", "20", "0"),
+    posts.BEST_OF_COURSE: app("7", "5", "500", "20", "7"),
+    posts.BEST_OF_LESSON: app("7", "5", "500", "20", "7"),
+    posts.BEST_OF_AUTHOR: app("7", "5", "500", "20", "7"),
+    comments.WRITE: app("7", ID, ID, ID, "'Body'"),
+    comments.READ: app("7", ID),
+    comments.EDIT: app("7", ID, "'Body'"),
+    comments.DELETE: app("7", ID),
+    comments.THREAD: app("7", "7", "0", "50"),
+    comments.BEST: app("7", "7", "5", "500", "20"),
+    comments.NEWEST_OF_AUTHOR: app("7", "7", *PLACE, "20"),
+    votes.POST: app(ID),
+    votes.COMMENT: app(ID),
+    votes.VOTE_ON_POST: app("7", "7", "1"),
+    votes.VOTE_ON_COMMENT: app("7", "7", "1"),
+    votes.TAKE_BACK_FROM_POST: app("7", "7"),
+    votes.TAKE_BACK_FROM_COMMENT: app("7", "7"),
+}
+MODULES: tuple[ModuleType, ...] = (comments, permissions, posts, votes)
+
+
+def test_no_statement_is_left_out() -> None:
+    """All of these modules are tried."""
+    found = {
+        value for module in MODULES for value in vars(module).values() if isinstance(value, Query)
+    }
+    assert found == ARGUMENTS.keys()
+    assert len({query.name for query in found}) == len(found)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
+    """A connection to a database with so many rows that reading a whole table is no good plan."""
+    async with connected(await migrated_by_owner(postgres)) as connection:
+        await connection.execute(FILL)
+        await connection.execute("analyze")
+        yield connection
+
+
+def scans(plan: dict[str, Any]) -> Iterator[str]:
+    """The tables that a plan reads from end to end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", []):
+        yield from scans(part)
+
+
+async def plan_of(full: Connection, query: Query, tried: Tried, mode: str) -> dict[str, Any]:
+    """How a statement is carried out by its role, for somebody."""
+    given = f"({', '.join(tried.arguments)})" if tried.arguments else ""
+    async with full.transaction():
+        await full.execute("select set_config('app.current_user_id', '7', true)")
+        await full.execute(f"set local plan_cache_mode = {mode}; set local role {tried.role}")
+        await full.execute(f"prepare it as {query.sql}")
+        try:
+            (row,) = await full.fetch(f"explain (format json) execute it{given}")
+        finally:
+            await _forget(full)
+    return dict(json.loads(row[0])[0]["Plan"])
+
+
+async def _forget(full: Connection) -> None:
+    try:
+        await full.execute("deallocate it")
+    except asyncpg.PostgresError:
+        return  # the transaction has failed, and takes it along
+
+
+@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
+@pytest.mark.parametrize("query", ARGUMENTS, ids=lambda query: query.name)
+async def test_no_table_is_read_from_end_to_end(full: Connection, query: Query, mode: str) -> None:
+    """Whether planned once for all or for its arguments."""
+    plan = await plan_of(full, query, ARGUMENTS[query], mode)
+    assert set(scans(plan)) - FEW == set()

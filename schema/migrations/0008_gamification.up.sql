@@ -183,16 +183,19 @@ create table streaks (
     current integer not null default 0,
     longest integer not null default 0,
     last_day date,
+    days datemultirange not null default '{}',
     updated_at timestamptz not null default now(),
     constraint streaks_pkey primary key (user_id),
     constraint streaks_user_id_fkey foreign key (user_id) references users (id) on delete cascade,
     constraint streaks_current_check check (0 <= current and current <= longest),
-    constraint streaks_begun_iff_day check ((longest > 0) = (last_day is not null))
+    constraint streaks_begun_iff_day check ((longest > 0) = (last_day is not null)),
+    constraint streaks_days_check check (upper(days) is not distinct from last_day + 1)
 )
 with (fillfactor = 70);
 
 comment on table streaks is 'Days in a row on which somebody learned.';
 comment on column streaks.last_day is 'The last such day, by the person''s own time zone then.';
+comment on column streaks.days is 'The days in a row, run by run: the newest hundred of them. So a day that comes late falls in its place.';
 
 create table leaderboard_periods (
     id bigint generated always as identity,

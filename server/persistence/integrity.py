@@ -148,9 +148,17 @@ cross join lateral (
             select count(*) from enrollments as taken
             where taken.user_id = user_stats.user_id and taken.status = 'COMPLETED'
         )),
+        ('quizzes_passed', quizzes_passed, (
+            select count(distinct quiz_id) from quiz_attempts as tried
+            where tried.user_id = user_stats.user_id and passed
+        )),
         ('achievements', achievements, (
             select count(*) from user_achievements as earned
             where earned.user_id = user_stats.user_id
+        )),
+        ('seconds', seconds, (
+            select coalesce(sum(seconds), 0) from user_progress as spent
+            where spent.user_id = user_stats.user_id
         ))
 ) as compared (name, told, counted)
 where told <> counted
@@ -274,8 +282,8 @@ CHECKS = (
     Check("board-scores", "points on boards are the sum of the ledger", school.BOARD_SCORES),
     Check("ranked", "who is active is ranked, and nobody else", school.RANKED),
     Check("histogram", "histograms count those who are on their board", school.HISTOGRAM),
-    Check("streaks", "streaks are as people show them", school.STREAKS),
     Check("stats", "what people have done is counted rightly", STATS),
+    Check("streaks", "days in a row are those on which people learned", school.STREAKS),
     Check("roles", "who is more than a student was made that", ROLES),
     Check("secrets", "the key of every secret is there and in use", UNREADABLE_SECRETS),
     Check("content", "content has all its versions", CONTENT_VERSIONS),

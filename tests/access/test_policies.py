@@ -246,7 +246,7 @@ HARMLESS = {
     "courses.title", "courses.public_id", "modules.title", "modules.public_id", "lessons.title",
     "lessons.body", "lessons.public_id", "quizzes.title", "quizzes.public_id", "badges.title",
     "badges.public_id", "badges.image_url", "achievements.title", "achievements.public_id",
-    "courses.metadata", "xp_events.reason", "recommendations.reason",
+    "courses.metadata", "xp_events.reason", "recommendations.reason", "background_jobs.name",
 }  # fmt: skip
 
 

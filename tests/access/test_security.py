@@ -45,7 +45,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(db: Connection) -> None:
     assert ("users.email", "dumper", "lyceum_backup") in readers
     assert ("user_secrets.value", "lyceum", "superuser") in readers
     of_the_server = {reader.secret for reader in readers if reader.login == "lyceum_live"}
-    assert of_the_server == {"webhooks.secret", "user_keys.wrapped"}
+    assert of_the_server == {"auth_sessions.token_hash", "webhooks.secret", "user_keys.wrapped"}
 
 
 HOLES = [

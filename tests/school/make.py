@@ -1,6 +1,7 @@
 """Rows that tests of the school begin with."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -42,11 +43,20 @@ insert into achievements (slug, title, criteria, xp, status) values
 """
 
 
+class Lesson(Struct, frozen=True):
+    """A published lesson."""
+
+    id: int
+    public_id: UUID
+
+
 class Course(Struct, frozen=True):
     """A published course and its lessons, in their order."""
 
     id: int
-    lessons: list[int]
+    public_id: UUID
+    slug: str
+    lessons: list[Lesson]
 
 
 async def person(db: Connection, zone: str | None = None, **columns: object) -> int:
@@ -64,7 +74,7 @@ async def course(db: Connection, lessons: int = 3, xp: int = 20, **columns: obje
     modules = [
         await insert(db, "modules", course_id=made["id"], slug=f"m-{n}", position=n) for n in (1, 2)
     ]
-    ids = []
+    made_lessons = []
     for number in range(lessons):
         lesson = await insert(
             db,
@@ -76,5 +86,5 @@ async def course(db: Connection, lessons: int = 3, xp: int = 20, **columns: obje
             status="PUBLISHED",
             xp=xp,
         )
-        ids.append(lesson["id"])
-    return Course(made["id"], ids)
+        made_lessons.append(Lesson(lesson["id"], lesson["public_id"]))
+    return Course(made["id"], made["public_id"], made["slug"], made_lessons)

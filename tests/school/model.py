@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from server.domain.school.achievements import Achievement
-from server.persistence.school.earning import Deed
+from server.domain.school.deeds import Deed
 
 BONUSES = {7: 50, 30: 250, 100: 1000, 365: 5000}
 

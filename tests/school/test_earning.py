@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server.domain.school.deeds import Deed
 from server.domain.school.events import event_id
 from server.errors import BadRequest, Conflict, NotFound
-from server.persistence.school.earning import Deed, award, earn
+from server.persistence.school.earning import award, earn
 from server.persistence.types import Connection
 from tests.school.make import AUTUMN, CATALOGUE, SPRING, person
 from tests.school.model import Standing, standing

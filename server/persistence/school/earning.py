@@ -8,54 +8,34 @@ Locks are taken in this order: the person's row of users, then other rows of tha
 else changes two of them holds that first lock before, and no transaction earns for two people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 from asyncpg import Range
 from msgspec import Struct, json
 
-from server.domain.school import events, streaks
-from server.domain.school.achievements import Achievement, Reached, newly_earned
+from server.domain.school import events
+from server.domain.school.achievements import Achievement
+from server.domain.school.deeds import Deed, Line, Outcome, Person, outcome
 from server.domain.school.streaks import DAY, Run, Streak
 from server.domain.school.xp import Reason, level
-from server.errors import BadRequest, Conflict, NotFound
+from server.errors import NotFound
 from server.persistence.queries import Kind, Query, execute, fetchrow, fetchval
 from server.persistence.school import ranks
-from server.persistence.school.whole import whole
+from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
 
-LEARNING = ("LESSON", "QUIZ", "SUBMISSION")  # what makes a day one on which somebody learned
-COUNTED = (
+# Of user_stats: what is written here, and what triggers and progress write.
+GIVEN = (
     "lessons_completed",
     "courses_completed",
     "quizzes_passed",
     "submissions",
     "submissions_passed",
     "achievements",
-    "posts",
-    "comments",
-    "reputation",
-    "seconds",
 )
-
-
-class Deed(Struct, frozen=True):
-    """What somebody did that is worth something, once.
-
-    key: what it was («lesson:17»); the second time it is nothing. amount: points, 0 for none.
-    counts: what it adds to user_stats, of COUNTED. data: what else its event tells.
-    """
-
-    key: str
-    reason: Reason
-    amount: int
-    at: datetime
-    course_id: int | None = None
-    lesson_id: int | None = None
-    counts: Mapping[str, int] = {}
-    data: Mapping[str, object] = {}
+COUNTED = (*GIVEN, "posts", "comments", "reputation", "seconds")
 
 
 class Earned(Struct, frozen=True):
@@ -72,26 +52,6 @@ class Earned(Struct, frozen=True):
     points: int = 0
     levels: int = 0
     achievements: tuple[str, ...] = ()
-
-
-class _Person(Struct, frozen=True):
-    xp: int
-    day: Any
-    known: bool
-    streak: Streak
-    counts: Mapping[str, int]
-    open: Sequence[Achievement]
-
-
-class _Gift(Struct, frozen=True):
-    """One line of the ledger."""
-
-    key: str
-    reason: Reason
-    amount: int
-    course_id: int | None = None
-    lesson_id: int | None = None
-    data: Mapping[str, object] = {}
 
 
 async def award(
@@ -116,11 +76,28 @@ async def earn(connection: Connection, user_id: int, deed: Deed) -> Earned:
     """
     async with whole(connection):
         await lock(connection, user_id)
-        person = await _person(connection, user_id, deed)
-        if person.known:
-            streak = person.streak.current
-            return Earned(False, person.xp, level(person.xp), streak)
-        return await _give(connection, user_id, deed, person)
+        return await earn_locked(connection, user_id, deed)
+
+
+async def earn_locked(connection: Connection, user_id: int, deed: Deed) -> Earned:
+    """The same for who holds the person's lock already; raises Conflict and BadRequest."""
+    person, known = await _person(connection, user_id, deed)
+    if known:
+        return Earned(False, person.xp, level(person.xp), person.streak.current)
+    result = outcome(person, deed)
+    await _write(connection, user_id, deed, result, result.streak != person.streak)
+    if result.points or deed.amount:
+        course = deed.course_id if deed.amount else None
+        await ranks.moved(connection, user_id, person.xp, result.xp, course, deed.at, deed.amount)
+    return Earned(
+        True,
+        result.xp,
+        level(result.xp),
+        result.streak.current,
+        result.points,
+        result.levels,
+        tuple(achievement.slug for achievement in result.earned),
+    )
 
 
 LOCK = Query(
@@ -184,58 +161,19 @@ where users.id = $1
 )
 
 
-async def _person(connection: Connection, user_id: int, deed: Deed) -> _Person:
+async def _person(connection: Connection, user_id: int, deed: Deed) -> tuple[Person, bool]:
+    """How somebody stands, and whether the deed is known already."""
     row = await fetchrow(connection, PERSON, user_id, deed.at, deed.key)
     assert row is not None  # it is locked
     runs = tuple(Run(days.lower, days.upper - DAY) for days in row["days"] or ())
-    return _Person(
+    person = Person(
         row["xp"],
         row["day"],
-        row["known"],
         Streak(runs, row["longest"]),
         {name: row[name] for name in COUNTED},
         json.decode(row["open"] or "[]", type=list[Achievement]),
     )
-
-
-async def _give(connection: Connection, user_id: int, deed: Deed, person: _Person) -> Earned:
-    if person.xp + deed.amount < 0:
-        raise Conflict(f"That takes {-deed.amount} points of somebody who has {person.xp}.")
-    streak = person.streak
-    if deed.reason in LEARNING:
-        streak = streak.learned(person.day)
-    gifts = [_Gift(deed.key, deed.reason, deed.amount, deed.course_id, deed.lesson_id, deed.data)]
-    gifts += _bonuses(person.streak, streak)
-    counts = {name: person.counts[name] + deed.counts.get(name, 0) for name in COUNTED}
-    xp = person.xp + sum(gift.amount for gift in gifts)
-    earned = newly_earned(person.open, Reached(counts, xp, streak.longest))
-    gifts += [_gift(achievement) for achievement in earned]
-    after = person.xp + sum(gift.amount for gift in gifts)
-    await _write(connection, user_id, deed, gifts, earned, (person.streak, streak), after)
-    if after != person.xp or deed.amount:
-        course = deed.course_id if deed.amount else None
-        await ranks.moved(connection, user_id, person.xp, after, course, deed.at, deed.amount)
-    return Earned(
-        True,
-        after,
-        level(after),
-        streak.current,
-        after - person.xp,
-        level(after) - level(person.xp),
-        tuple(achievement.slug for achievement in earned),
-    )
-
-
-def _bonuses(before: Streak, after: Streak) -> list[_Gift]:
-    return [
-        _Gift(f"streak:{days}", "STREAK", streaks.BONUS[days], data={"days": days})
-        for days in streaks.milestones(before.longest, after.longest)
-    ]
-
-
-def _gift(achievement: Achievement) -> _Gift:
-    data = {"achievement": achievement.slug}
-    return _Gift(f"achievement:{achievement.id}", "ACHIEVEMENT", achievement.xp, data=data)
+    return person, row["known"]
 
 
 GIVE = Query(
@@ -268,10 +206,9 @@ told as (
 counted as (
     insert into user_stats as stats (
         user_id, lessons_completed, courses_completed, quizzes_passed, submissions,
-        submissions_passed, achievements, posts, comments, reputation, seconds
+        submissions_passed, achievements
     )
-    select $1, more[1], more[2], more[3], more[4], more[5], more[6], more[7], more[8], more[9],
-        more[10]
+    select $1, more[1], more[2], more[3], more[4], more[5], more[6]
     from (select $11::bigint[]) as counts (more)
     where 0 <> any (more)
     on conflict on constraint user_stats_pkey do update set
@@ -281,10 +218,6 @@ counted as (
         submissions = stats.submissions + excluded.submissions,
         submissions_passed = stats.submissions_passed + excluded.submissions_passed,
         achievements = stats.achievements + excluded.achievements,
-        posts = stats.posts + excluded.posts,
-        comments = stats.comments + excluded.comments,
-        reputation = stats.reputation + excluded.reputation,
-        seconds = stats.seconds + excluded.seconds,
         updated_at = now()
 ),
 learned as (
@@ -317,53 +250,39 @@ where id = $1
 
 
 async def _write(
-    connection: Connection,
-    user_id: int,
-    deed: Deed,
-    gifts: Sequence[_Gift],
-    earned: Sequence[Achievement],
-    streak: tuple[Streak, Streak],
-    xp: int,
+    connection: Connection, user_id: int, deed: Deed, result: Outcome, learned: bool
 ) -> None:
-    before, after = streak
-    more = {**deed.counts, "achievements": len(earned)}
-    try:
+    more = {**deed.counts, "achievements": len(result.earned)}
+    streak = result.streak
+    with in_time(deed.at):
         await execute(
             connection,
             GIVE,
             user_id,
             deed.at,
-            *_columns(user_id, gifts),
-            [more.get(name, 0) for name in COUNTED],
-            None if after == before else _ranges(after),
-            after.current,
-            after.longest,
-            after.last_day,
-            [achievement.id for achievement in earned],
-            sorted({one.badge_id for one in earned if one.badge_id is not None}),
-            xp,
-            level(xp),
+            *_columns(user_id, result.lines),
+            [more.get(name, 0) for name in GIVEN],
+            [Range(run.first, run.last + DAY) for run in streak.runs] if learned else None,
+            streak.current,
+            streak.longest,
+            streak.last_day,
+            [achievement.id for achievement in result.earned],
+            sorted({one.badge_id for one in result.earned if one.badge_id is not None}),
+            result.xp,
+            level(result.xp),
         )
-    except asyncpg.CheckViolationError as error:
-        if error.constraint_name is not None:
-            raise
-        raise BadRequest(f"{deed.at} is in a month that takes nothing (any more).") from None
 
 
-def _columns(user_id: int, gifts: Sequence[_Gift]) -> list[list[Any]]:
+def _columns(user_id: int, lines: Sequence[Line]) -> list[list[Any]]:
     """The ledger's lines and their events, column by column."""
-    types = [events.EARNING[gift.reason] for gift in gifts]
+    types = [events.EARNING[line.reason] for line in lines]
     return [
-        [gift.key for gift in gifts],
-        [gift.reason for gift in gifts],
-        [gift.amount for gift in gifts],
-        [gift.course_id for gift in gifts],
-        [gift.lesson_id for gift in gifts],
+        [line.key for line in lines],
+        [line.reason for line in lines],
+        [line.amount for line in lines],
+        [line.course_id for line in lines],
+        [line.lesson_id for line in lines],
         types,
-        [events.event_id(user_id, type, gift.key) for type, gift in zip(types, gifts, strict=True)],
-        [json.encode({"xp": gift.amount, **gift.data}).decode() for gift in gifts],
+        [events.event_id(user_id, type, line.key) for type, line in zip(types, lines, strict=True)],
+        [json.encode({"xp": line.amount, **line.data}).decode() for line in lines],
     ]
-
-
-def _ranges(streak: Streak) -> list[Range[Any]]:
-    return [Range(run.first, run.last + DAY) for run in streak.runs]

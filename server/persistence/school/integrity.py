@@ -59,11 +59,27 @@ full join (
 where coalesce(told, 0) <> coalesce(counted, 0)
 order by period_id, width, bucket
 """
+# A streak that has ended may be shown as none.
 STREAKS = """
-select format('user %s: streak %s, counted %s', id, streak, coalesce(current, 0)) as wrong
-from users
-left join streaks on user_id = id
-where streak <> coalesce(current, 0)
+select format(
+    'user %s: streak %s; %s days in a row, at best %s; counted %s, at best %s',
+    id, streak, current, longest, newest, best
+) as wrong
+from (
+    select users.id, streak, coalesce(current, 0) as current, coalesce(longest, 0) as longest,
+        last_day, coalesce(newest, 0) as newest, coalesce(best, 0) as best
+    from users
+    left join streaks on streaks.user_id = users.id
+    left join lateral (
+        select max(length) as best, (array_agg(length order by last desc))[1] as newest
+        from (
+            select upper(run) - lower(run) as length, upper(run) as last
+            from unnest(days) as run
+        ) as runs
+    ) as counted on true
+) as counted
+where current <> newest or longest < best
+    or streak <> current and (streak <> 0 or last_day >= (now() at time zone 'UTC')::date)
 order by id
 """
 

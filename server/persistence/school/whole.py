@@ -1,8 +1,12 @@
-"""One transaction for what belongs together, whoever began it."""
+"""One transaction for what belongs together, and one word for what comes too late."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 
+import asyncpg
+
+from server.errors import BadRequest
 from server.persistence.types import Connection
 
 
@@ -17,3 +21,14 @@ async def whole(connection: Connection) -> AsyncIterator[None]:
     else:
         async with connection.transaction(isolation="read_committed"):
             yield
+
+
+@contextmanager
+def in_time(at: datetime) -> Iterator[None]:
+    """Raise BadRequest where a table by month has no place for a moment (any more)."""
+    try:
+        yield
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name is not None:
+            raise
+        raise BadRequest(f"{at:%Y-%m} is a month that takes nothing (any more).") from None

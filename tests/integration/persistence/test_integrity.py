@@ -1,10 +1,11 @@
 """Each check finds, and names, what was broken on purpose, and nothing in what is right."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 import pytest_asyncio
+from asyncpg import Range
 
 from server.persistence import integrity
 from server.persistence.database import connect
@@ -38,7 +39,7 @@ alter table content_versions disable trigger user;
 
 async def add_people(db: Connection) -> None:
     """Somebody who has learned, earned and written something."""
-    person = await insert(db, "users", role="ADMIN", xp=30)
+    person = await insert(db, "users", role="ADMIN", xp=30, streak=2)
     mine = {"user_id": person["id"]}
     await insert(db, "role_grants", **mine, role="ADMIN")
     for key, amount in (("lesson:1", 40), ("mistake", -10)):
@@ -46,9 +47,12 @@ async def add_people(db: Connection) -> None:
         reason = "LESSON" if amount > 0 else "CORRECTION"
         await insert(db, "xp_events", **mine, key=key, amount=amount, reason=reason)
     await moved(db, person["id"], 0, 30, None, datetime.now(UTC))
-    await insert(db, "user_stats", **mine, achievements=1)
+    days = [Range(date(2026, 3, 1), date(2026, 3, 5)), Range(date(2026, 3, 7), date(2026, 3, 9))]
+    await insert(db, "streaks", **mine, current=2, longest=4, last_day=date(2026, 3, 8), days=days)
+    await insert(db, "user_stats", **mine, achievements=1, seconds=90)
     await insert(db, "user_achievements", **mine)
-    await insert(db, "user_progress", **mine)
+    await insert(db, "user_progress", **mine, seconds=60)
+    await insert(db, "user_progress", **mine, seconds=30)
     await insert(db, "user_keys", **mine)
     await insert(db, "user_secrets", **mine)
     item = await insert(db, "content_items", last_version=2)
@@ -127,10 +131,13 @@ BREAKS = {
         "update xp_histogram set people = 2 where width = 1000 and bucket = 0",
         "2 people with 0 times 1000 points, counted 1",
     ),
-    "streaks": ("update users set streak = 2 where role = 'ADMIN'", "streak 2, counted 0"),
     "stats": (
         "update user_stats set achievements = 3, lessons_completed = 1",
         "achievements 3, counted 1",
+    ),
+    "streaks": (
+        "update streaks set longest = 3",
+        "streak 2; 2 days in a row, at best 3; counted 2, at best 4",
     ),
     "roles": ("update role_grants set revoked_at = now()", "is ADMIN without a grant"),
     "secrets": (

@@ -1,1 +1,0 @@
-alter table streaks drop column days;

@@ -98,6 +98,8 @@ CONTEXTS = (
             "posts",
             "comments",
             "votes",
+            "flags",
+            "suspensions",
             "search_vocabulary",
             "credentials",
         ),

@@ -252,6 +252,12 @@ CONTENT = (
         ("user_id",),
         stays="votes are counted in what they are for",
     ),
+    _own("flags"),
+    _own(
+        "suspensions",
+        others=("suspended_by", "lifted_by"),
+        stays="decisions of the person about others",
+    ),
     Personal(
         "credentials",
         "id",

@@ -130,6 +130,8 @@ RIGHT: Mapping[str, Columns] = {
     "posts": {"author_id": Ref("users"), "title": "Gas", "body": "Why so much?"},
     "comments": {"author_id": Ref("users"), "post_id": Ref("posts"), "body": "Loops."},
     "votes": {**PERSON, "post_id": Ref("posts"), "value": 1},
+    "flags": {**PERSON, "post_id": Ref("posts")},
+    "suspensions": {**PERSON, "reason": "Spam."},
     "search_vocabulary": {"language": "en", "word": text("word"), "uses": 1},
     "credentials": {
         **PERSON,

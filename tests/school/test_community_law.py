@@ -5,13 +5,15 @@ from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.errors import LyceumError
+from server.domain.school.moderation import CHANGES
+from server.errors import LyceumError, NotFound
 from server.ids import UserId
 from server.persistence.integrity import CHECKS, check_all
-from server.persistence.school import comments, posts, votes
+from server.persistence.school import comments, moderation, posts, votes
 from server.persistence.types import Connection
 from tests.school.campus import Campus, new_comment, new_post
 
@@ -25,8 +27,13 @@ class Thing:
     def __init__(self, author: UserId, post: "Thing | None", parent: "Thing | None") -> None:
         self.author, self.post, self.parent = author, post, parent
         self.votes: dict[UserId, int] = {}
-        self.deleted = False
+        self.status = "VISIBLE"
+        self.decided = False
         self.id: UUID | None = None
+
+    @property
+    def shown(self) -> bool:
+        return self.status in ("VISIBLE", "FLAGGED")
 
     @property
     def score(self) -> int:
@@ -36,16 +43,16 @@ class Thing:
 class Model:
     """What was written, in order, and by whom."""
 
-    def __init__(self, people: list[UserId]) -> None:
-        self.people = people
+    def __init__(self, people: list[UserId], moderator: UserId) -> None:
+        self.people, self.moderator = people, moderator
         self.things: list[Thing] = []
 
     def comments_of(self, post: Thing) -> int:
-        return sum(thing.post is post and not thing.deleted for thing in self.things)
+        return sum(thing.post is post and thing.shown for thing in self.things)
 
     def stats(self, person: UserId) -> tuple[int, int, int]:
         own = [thing for thing in self.things if thing.author == person]
-        shown = [thing for thing in own if not thing.deleted]
+        shown = [thing for thing in own if thing.shown]
         return (
             sum(thing.post is None for thing in shown),
             sum(thing.post is not None for thing in shown),
@@ -54,9 +61,10 @@ class Model:
 
 
 Deed = tuple[str, int, int, int]
+KINDS = ["post", "comment", "vote", "edit", "delete", "flag", *CHANGES]
 DEEDS = st.lists(
     st.tuples(
-        st.sampled_from(["post", "comment", "comment", "vote", "vote", "vote", "edit", "delete"]),
+        st.sampled_from([*KINDS, "comment", "vote", "vote"]),
         st.integers(0, 2),
         st.integers(0, 20),
         st.integers(-1, 1),
@@ -79,8 +87,12 @@ async def do(campus: Campus, model: Model, deed: Deed) -> None:
         model.things[-1].id = new.id
         return
     try:
-        async with campus.app.as_user(who) as connection:
-            made = await _try(connection, who, what, target, value)
+        if what in CHANGES:
+            await _decide(campus, model.moderator, what, target)
+            made = None
+        else:
+            async with campus.app.as_user(who) as connection:
+                made = await _try(connection, who, what, target, value)
     except LyceumError:
         assert _is_refused(who, what, target)
         return
@@ -90,7 +102,17 @@ async def do(campus: Campus, model: Model, deed: Deed) -> None:
     elif what == "vote":
         target.votes[who] = value
     elif what == "delete":
-        target.deleted = True
+        target.status = "DELETED"
+    elif what == "flag" and target.status == "VISIBLE":
+        target.status = "FLAGGED"
+    elif what in CHANGES:
+        target.status, target.decided = CHANGES[what].after, True  # type: ignore[index]
+
+
+async def _decide(campus: Campus, moderator: UserId, what: Any, target: Thing) -> None:
+    assert target.id is not None
+    kind: Any = "COMMENT" if target.post else "POST"
+    await moderation.decide(campus.staff, moderator, kind, target.id, what, "For a reason.")
 
 
 async def _try(
@@ -115,6 +137,9 @@ async def _try(
         case "edit":
             text = ("Gas", "Edited.") if target is post else ("Edited.",)
             await family.edit(connection, who, target.id, *text)
+        case "flag":
+            kind: Any = "POST" if target is post else "COMMENT"
+            await moderation.flag(connection, who, kind, target.id, "Look at this.")
         case _:
             await family.delete(connection, who, target.id)
     return None
@@ -123,13 +148,19 @@ async def _try(
 def _is_refused(who: UserId, what: str, target: Thing) -> bool:
     match what:
         case "comment":
-            return target.deleted or (target.post is not None and target.post.deleted)
+            return not target.shown or (target.post is not None and not target.post.shown)
         case "vote":
-            return target.deleted or target.author == who
+            return not target.shown or target.author == who
+        case "flag":
+            return not target.shown
         case "edit":
-            return target.deleted or target.author != who
+            return target.status != "VISIBLE" or target.author != who
+        case "delete":
+            return target.status not in ("VISIBLE", "DELETED") or target.author != who
         case _:
-            return target.author != who
+            change = CHANGES[what]  # type: ignore[index]
+            again = target.status == change.after and target.decided
+            return target.status not in change.before and not again
 
 
 async def agrees(campus: Campus, model: Model) -> None:
@@ -138,6 +169,11 @@ async def agrees(campus: Campus, model: Model) -> None:
     async with campus.app.as_user(reader) as connection:
         for thing in model.things:
             assert thing.id is not None
+            if thing.status == "HIDDEN" and thing.author != reader:
+                read: Any = posts.read if thing.post is None else comments.read
+                with pytest.raises(NotFound):
+                    await read(connection, reader, thing.id)
+                continue
             if thing.post is None:
                 post = await posts.read(connection, reader, thing.id)
                 assert post.comments == model.comments_of(thing)
@@ -145,7 +181,7 @@ async def agrees(campus: Campus, model: Model) -> None:
             else:
                 found = await comments.read(connection, reader, thing.id)
             assert (found.score, found.my_vote) == (thing.score, thing.votes.get(reader, 0))
-            assert (found.status == "DELETED", found.body is None) == (thing.deleted,) * 2
+            assert (found.status, found.body is None) == (thing.status, thing.status == "DELETED")
     for person in model.people:
         row = await campus.superuser.fetchrow(STATS, person)
         assert tuple(row or (0, 0, 0)) == model.stats(person)
@@ -158,8 +194,10 @@ async def test_any_history_agrees_with_the_model(campus: Campus) -> None:
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(30)
 
+    moderator = await campus.person("MODERATOR")
+
     async def history(deeds: list[Deed]) -> None:
-        model = Model([await campus.person() for _ in range(3)])
+        model = Model([await campus.person() for _ in range(3)], moderator)
         for deed in deeds:
             await do(campus, model, deed)
         await agrees(campus, model)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from server.persistence.queries import Query
-from server.persistence.school import comments, permissions, posts, votes
+from server.persistence.school import comments, moderation, permissions, posts, votes
 from server.persistence.types import Connection
 from tests.support.logins import connected, migrated_by_owner
 from tests.support.postgres import PostgresInstance
@@ -36,6 +36,11 @@ insert into votes (user_id, post_id, value)
     select 1 + n % 3000, 1 + n / 4, 1 from generate_series(1, 20000) n;
 insert into votes (user_id, comment_id, value)
     select 1 + n % 3000, 1 + n / 4, 1 from generate_series(1, 20000) n;
+insert into flags (user_id, post_id) select n % 50 + 1, n from generate_series(1, 5000) n;
+insert into suspensions (user_id, reason, lifted_at) select id, 'Spam.', now() from users;
+insert into auth_sessions (user_id, token_hash, expires_at)
+    select id, sha256(id::text::bytea), now() + interval '1 day' from users;
+insert into revocations (user_id, issued_before) select subject, now() from users;
 set session_replication_role = origin;
 """
 # A role's or a school's, of which there are few rows.
@@ -52,6 +57,11 @@ class Tried(NamedTuple):
 def app(*arguments: str) -> Tried:
     """A person's."""
     return Tried("lyceum_app", arguments)
+
+
+def staff(*arguments: str) -> Tried:
+    """The staff's."""
+    return Tried("lyceum_staff", arguments)
 
 
 ID = "gen_random_uuid()"
@@ -79,6 +89,20 @@ ARGUMENTS = {
     comments.THREAD: app("7", "7", "0", "50"),
     comments.BEST: app("7", "7", "5", "500", "20"),
     comments.NEWEST_OF_AUTHOR: app("7", "7", *PLACE, "20"),
+    moderation.FLAG_POST: app("7", ID, "'Spam.'"),
+    moderation.FLAG_COMMENT: app("7", ID, "'Spam.'"),
+    moderation.QUEUE: staff("now() - interval '1 day'", "'POST'", "500", "20"),
+    moderation.DECIDE_POST: staff("7", ID, "array['FLAGGED']", "'HIDDEN'", "'Spam.'"),
+    moderation.DECIDE_COMMENT: staff("7", ID, "array['FLAGGED']", "'HIDDEN'", "'Spam.'"),
+    moderation.LOOK_POST: staff(ID),
+    moderation.LOOK_COMMENT: staff(ID),
+    moderation.LOCK: staff("7"),
+    moderation.SET_STATUS: staff("7", "'SUSPENDED'"),
+    moderation.SUSPEND: staff("7", "'Spam.'", "8"),
+    moderation.SIGN_OUT: staff("7"),
+    moderation.REVOKE: staff("'subject 7'"),
+    moderation.LIFT: staff("7", "8", "'Sorry.'"),
+    moderation.SUSPENSIONS: app("7"),
     votes.POST: app(ID),
     votes.COMMENT: app(ID),
     votes.VOTE_ON_POST: app("7", "7", "1"),
@@ -86,7 +110,7 @@ ARGUMENTS = {
     votes.TAKE_BACK_FROM_POST: app("7", "7"),
     votes.TAKE_BACK_FROM_COMMENT: app("7", "7"),
 }
-MODULES: tuple[ModuleType, ...] = (comments, permissions, posts, votes)
+MODULES: tuple[ModuleType, ...] = (comments, moderation, permissions, posts, votes)
 
 
 def test_no_statement_is_left_out() -> None:

@@ -11,6 +11,7 @@ from server.cli.privacy import db_erase_user, db_export_user
 from server.cli.running import run
 from server.cli.schema import db_schema
 from server.cli.security import db_roles, db_security
+from server.cli.seed import db_seed
 from server.cli.validate import db_test_migrations, db_validate
 from server.config import Config
 from server.errors import StartError
@@ -35,6 +36,7 @@ from server.persistence.embedded import EmbeddedPostgres
         db_verify_audit,
         db_integrity,
         db_maintain,
+        db_seed,
     ]
 )
 def db() -> None:

@@ -34,12 +34,12 @@ class Thing(NamedTuple):
 
 SEARCH_PATH = "set local search_path = public"
 
-# The schemas' own objects, without those of extensions, and who has rights on them: what was never
-# granted or revoked has the default ones.
+# The schemas' own objects, without those of extensions and of seeding, and who has rights on them:
+# what was never granted or revoked has the default ones.
 OURS = """
 with ours as (
     select oid from pg_namespace
-    where nspname !~ '^pg_' and nspname <> 'information_schema'
+    where nspname !~ '^pg_' and nspname not in ('information_schema', 'seeding')
 ), extended as (
     select classid, objid from pg_depend where deptype = 'e'
 ), relations as (

@@ -1,0 +1,120 @@
+"""Makes steps: each in batches that several connections share.
+
+A batch and its mark in `seeding.batches` are one transaction, so a run that was ended anywhere, in
+whatever way, goes on with what is missing.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from server.persistence.seeding.plan import Step
+from server.persistence.types import Connection
+
+# Waits for a run that was killed while it made the same, whose connection still works.
+MARK = """
+insert into seeding.batches (step, first, last) values ($1, $2, $3)
+on conflict do nothing
+returning true
+"""
+
+
+class Progress(NamedTuple):
+    """How far a run is. share: of all work, from 0 to 1. rate: rows a second of this step."""
+
+    step: str
+    share: float
+    rate: float
+    seconds_left: float | None
+
+
+class Made(NamedTuple):
+    """What was made of a step in this run, and how long that took."""
+
+    rows: int
+    seconds: float
+
+
+Tell = Callable[[Progress], None]
+Range = tuple[int, int]
+
+
+class Work:
+    """See the module. workers: one connection each."""
+
+    def __init__(self, workers: Sequence[Connection], tell: Tell) -> None:
+        self.workers = workers
+        self._tell = tell
+        self._started = time.monotonic()
+        self._total = self._before = self._done = 0.0
+        self._rows = 0
+        self._made_any = False
+        self._step_started = 0.0
+
+    async def make(self, steps: Sequence[Step], batch: int) -> dict[str, Made]:
+        """Make what is missing of these steps, one after the other; batch: rows, about."""
+        self._total = sum(step.units * step.cost for step in steps)
+        result = {}
+        for step in steps:
+            if (made := await self._make(step, batch)) is not None:
+                result[step.name] = made
+        return result
+
+    async def _make(self, step: Step, batch: int) -> Made | None:
+        """What was made of a step; None if all of it was there."""
+        self._rows, self._made_any, self._step_started = 0, False, time.monotonic()
+        queue = iter(step.batches(batch))
+        await gather([self._serve(worker, step, queue) for worker in self.workers])
+        seconds = time.monotonic() - self._step_started
+        return Made(self._rows, seconds) if self._made_any else None
+
+    async def _serve(self, worker: Connection, step: Step, queue: Iterator[Range]) -> None:
+        for first, last in queue:
+            rows = await self._batch(worker, step, first, last)
+            cost = (last - first + 1) * step.cost
+            self._done += cost
+            if rows is None:
+                self._before += cost
+            else:
+                self._rows += rows
+                self._made_any = True
+                self._tell(self._progress(step))
+
+    async def _batch(self, worker: Connection, step: Step, first: int, last: int) -> int | None:
+        """How many rows it came to; None if it was made before."""
+        rows = 0
+        async with worker.transaction():
+            if not await worker.fetchval(MARK, step.name, first, last):
+                return None
+            arguments = step.arguments(first, last)
+            for statement, given in zip(step.statements, arguments, strict=True):
+                rows += _count(await worker.execute(statement, *given))
+        return rows
+
+    def _progress(self, step: Step) -> Progress:
+        now = time.monotonic()
+        done, left = self._done - self._before, self._total - self._done
+        return Progress(
+            step.name,
+            self._done / self._total,
+            self._rows / (now - self._step_started),
+            (now - self._started) * left / done if done else None,
+        )
+
+
+def _count(tag: str) -> int:
+    """How many rows a statement made or changed, as Postgres says it."""
+    last = tag.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+async def gather(tasks: Sequence[Awaitable[None]]) -> None:
+    """Wait for all; the first that fails ends the others, and its error is raised."""
+    running = [asyncio.ensure_future(task) for task in tasks]
+    try:
+        await asyncio.gather(*running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)

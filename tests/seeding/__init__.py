@@ -1,0 +1,1 @@
+"""The made-up school, and what is measured on it."""

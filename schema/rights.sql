@@ -280,6 +280,7 @@ grant execute on function current_subject() to lyceum_app;
 grant execute on function current_user_id() to lyceum_app;
 grant execute on function drop_partitions(regclass,timestamp with time zone) to lyceum_server;
 grant execute on function make_partition(regclass,date) to lyceum_server;
+grant execute on function refresh_leaderboard() to lyceum_server;
 grant execute on function search_config(text) to lyceum_app;
 grant execute on function search_config(text) to lyceum_server;
 grant execute on function search_config(text) to lyceum_staff;

@@ -282,6 +282,8 @@ CHECKS = (
     Check("board-scores", "points on boards are the sum of the ledger", school.BOARD_SCORES),
     Check("ranked", "who is active is ranked, and nobody else", school.RANKED),
     Check("histogram", "histograms count those who are on their board", school.HISTOGRAM),
+    Check("leaderboard", "the leaderboard ranks by points whom it should", school.LEADERBOARD),
+    Check("levels", "levels follow from points", school.LEVELS),
     Check("stats", "what people have done is counted rightly", STATS),
     Check("streaks", "days in a row are those on which people learned", school.STREAKS),
     Check("roles", "who is more than a student was made that", ROLES),

@@ -19,6 +19,7 @@ from server.ids import UserId
 from server.persistence import people, revocations
 from server.persistence.database import SEE_ALL, unfiltered
 from server.persistence.personal import PERSONAL, USERS, Personal
+from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.types import Connection
 
 LONG = 3600.0  # seconds that one statement may take: some look through whole tables
@@ -203,12 +204,9 @@ async def _remove(
     return rows
 
 
-REFRESH = "refresh materialized view concurrently mv_user_leaderboard"
-
-
 async def renew_ranking(connection: Connection) -> None:
     """Make anew what is made of users, so that an erased person's name leaves it."""
-    await connection.execute(REFRESH, timeout=LONG)
+    await refresh_leaderboard(connection)
 
 
 OTHERS = """

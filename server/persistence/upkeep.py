@@ -9,6 +9,7 @@ from server.config import Config
 from server.persistence import chat, partitions
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.jobs import Job, Jobs
+from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.types import Connection
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
     return (
         Job("partitions", HOUR, keep_partitions),
         Job("chat_keys", HOUR, chat.prune_keys),
+        Job("leaderboard", 300.0, refresh_leaderboard),
     )
 
 

@@ -26,8 +26,10 @@ async def give(
 
 async def wrong(connection: Connection, *checks: str) -> dict[str, list[str]]:
     """What these checks of integrity find, or all of them."""
-    return {
+    found = {
         result.check.name: result.wrong
         async for result in check_all(connection)
         if result.found and (not checks or result.check.name in checks)
     }
+    await connection.execute("reset row_security")
+    return found

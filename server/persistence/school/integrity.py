@@ -2,9 +2,8 @@
 
 # Boards, and who is on them.
 
-BOARD_SCORES = """
-select format('user %s on board %s: %s points, ledger %s', user_id, period_id, xp, earned) as wrong
-from (
+# What the ledger comes to on each board; one that is missing has no number.
+EARNED = """
     select period.id as period_id, user_id, sum(amount) as earned
     from xp_events
     left join leaderboard_periods as period on kind = 'ALL'
@@ -28,11 +27,14 @@ from (
         on kind = 'COURSE' and period.course_id = xp_events.course_id
     where xp_events.course_id is not null
     group by period.id, user_id
-) as earned
+"""
+BOARD_SCORES = f"""
+select format('user %s on board %s: %s points, ledger %s', user_id, period_id, xp, earned) as wrong
+from ({EARNED}) as earned
 full join leaderboard_scores using (period_id, user_id)
 where coalesce(xp, 0) <> coalesce(earned, 0)
 order by user_id, period_id
-"""
+"""  # noqa: S608  # of a constant
 RANKED = """
 select format('user %s is %s, and %s on board %s', user_id, status,
     case when ranked then 'ranked' else 'not ranked' end, period_id) as wrong
@@ -80,6 +82,30 @@ from (
 ) as counted
 where current <> newest or longest < best
     or streak <> current and (streak <> 0 or last_day >= (now() at time zone 'UTC')::date)
+order by id
+"""
+# Rows of the leaderboard against each other; of users it is as old as its last refresh.
+LEADERBOARD = """
+select format('user %s with %s points: place %s, rank %s; counted %s and %s',
+    user_id, xp, place, rank, counted_place, counted_rank) as wrong
+from (
+    select user_id, xp, place, rank,
+        row_number() over (order by xp desc, user_id desc) as counted_place,
+        rank() over (order by xp desc) as counted_rank
+    from mv_user_leaderboard
+) as counted
+where (place, rank) <> (counted_place, counted_rank)
+union all
+select format('user %s is erased, and on the leaderboard', user_id)
+from mv_user_leaderboard
+join users on id = user_id
+where status = 'DELETED'
+order by 1
+"""
+LEVELS = """
+select format('user %s: level %s with %s points', id, level, xp) as wrong
+from users
+where level <> (1 + floor(sqrt(1 + 8 * (xp / 100)))::bigint) / 2
 order by id
 """
 

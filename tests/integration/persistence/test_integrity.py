@@ -10,6 +10,7 @@ from asyncpg import Range
 from server.persistence import integrity
 from server.persistence.database import connect
 from server.persistence.integrity import CHECKS, Check, check_all
+from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.school.ranks import moved
 from server.persistence.types import Connection
 from tests.schema.rows import insert
@@ -47,6 +48,7 @@ async def add_people(db: Connection) -> None:
         reason = "LESSON" if amount > 0 else "CORRECTION"
         await insert(db, "xp_events", **mine, key=key, amount=amount, reason=reason)
     await moved(db, person["id"], 0, 30, None, datetime.now(UTC))
+    await refresh_leaderboard(db)
     days = [Range(date(2026, 3, 1), date(2026, 3, 5)), Range(date(2026, 3, 7), date(2026, 3, 9))]
     await insert(db, "streaks", **mine, current=2, longest=4, last_day=date(2026, 3, 8), days=days)
     await insert(db, "user_stats", **mine, achievements=1, seconds=90)
@@ -131,6 +133,12 @@ BREAKS = {
         "update xp_histogram set people = 2 where width = 1000 and bucket = 0",
         "2 people with 0 times 1000 points, counted 1",
     ),
+    "leaderboard": (
+        "alter materialized view mv_user_leaderboard rename to real;"
+        " create table mv_user_leaderboard as select user_id, 2 as place, 1 as rank, xp from real",
+        "with 30 points: place 2, rank 1; counted 1 and 1",
+    ),
+    "levels": ("update users set level = 3 where role = 'ADMIN'", "level 3 with 30 points"),
     "stats": (
         "update user_stats set achievements = 3, lessons_completed = 1",
         "achievements 3, counted 1",

@@ -9,7 +9,7 @@ from server.persistence.seeding.plan import Plan, Step, ranged
 # Sessions are spread evenly over the time; each is a team of two to six.
 TEAMS = """
     select session, seeding.since()
-            + ((session - 0.5) / {sessions})::float8 * (seeding.until() - seeding.since()) as at,
+            + ((session - 0.5) / {sessions})::float8 * seeding.span() as at,
         2 + floor(seeding.unit(session, 'team') * 5)::integer as members,
         floor(power(seeding.unit(session, 'talks'), 2) * 30)::integer as messages
     from generate_series($1::bigint, $2::bigint) as session

@@ -37,11 +37,9 @@ select
     at, case status when 'HIDDEN' then 3 end, case status when 'HIDDEN' then at end,
     case status when 'HIDDEN' then 'seeded' else '' end
 from (
-    select post, seeding.posted_at(post) as at,
+    select post, at,
         12 + floor(power(seeding.unit(post, 'length'), 3) * 90)::integer as words,
-        seeding.known(seeding.posted_at(post)) - floor(
-            power(seeding.unit(post, 'author'), 2) * seeding.known(seeding.posted_at(post))
-        )::bigint as author,
+        known - floor(power(seeding.unit(post, 'author'), 2) * known)::bigint as author,
         case when seeding.unit(post, 'placed') < 0.8
             then seeding.course(post, 'post course') end as course,
         case
@@ -56,7 +54,12 @@ from (
             when seeding.unit(post, 'language') < 0.95 then 'fr'
             else 'es'
         end as language
-    from generate_series($1::bigint, $2::bigint) as post
+    from (
+        select post, seeding.posted_at(post) as at, seeding.known(seeding.posted_at(post)) as known
+        from generate_series($1::bigint, $2::bigint) as post
+        offset 0
+    ) as posted
+    offset 0
 ) as written
 """  # noqa: S608
 COMMENTS = f"""
@@ -69,21 +72,29 @@ select
     comment, seeding.uuid(comment, 'comment'), post,
     case when number > 1 and seeding.unit(comment, 'answers') < 0.4
         then post * 64 + 1 + floor(seeding.unit(comment, 'parent') * (number - 1))::bigint end,
-    seeding.known(at) - floor(
-        power(seeding.unit(comment, 'author'), 2) * seeding.known(at)
-    )::bigint,
+    known - floor(power(seeding.unit(comment, 'author'), 2) * known)::bigint,
     status, {prose("-comment", "words")},
     case when seeding.untold() and seeding.unit(comment, 'voted on') < 0.3
         then seeding.vote(-comment) else 0 end,
     at, case status when 'HIDDEN' then 3 end, case status when 'HIDDEN' then at end
 from (
-    select post, number, post * 64 + number as comment,
-        4 + floor(power(seeding.unit(post * 64 + number, 'length'), 2) * 25)::integer as words,
-        seeding.comment_status(post * 64 + number) as status,
-        seeding.posted_at(post) + (number + seeding.unit(post * 64 + number, 'moment'))
-            / 64 * (seeding.until() - seeding.posted_at(post)) as at
-    from generate_series($1::bigint, $2::bigint) as post
-    cross join lateral generate_series(1, seeding.comments(post)) as number
+    select post, number, comment, at,
+        seeding.known(at) as known,
+        seeding.comment_status(comment) as status,
+        4 + floor(power(seeding.unit(comment, 'length'), 2) * 25)::integer as words
+    from (
+        select post, number, comment,
+            posted + (number + seeding.unit(comment, 'moment')) / 64
+                * (seeding.until() - posted) as at
+        from (
+            select post, number, post * 64 + number as comment, seeding.posted_at(post) as posted
+            from generate_series($1::bigint, $2::bigint) as post
+            cross join lateral generate_series(1, seeding.comments(post)) as number
+            offset 0
+        ) as posted
+        offset 0
+    ) as placed
+    offset 0
 ) as written
 """  # noqa: S608
 # A post's votes have the ids post · 128 + 1, 2, …, its comments' post · 128 + 65, 66, ….

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from server.persistence.partitions import month_after
-from server.persistence.seeding.plan import Plan, Step, once, ranged
+from server.persistence.seeding.plan import HOUR, Plan, Step, once, ranged
 
 EVENTS_A_VISIT = 8
-HOUR = 3600
 # How much happens in each hour of a day (UTC), and on each day of a week from Monday on.
 HOURS = (3, 2, 2, 2, 2, 3, 4, 6, 8, 9, 9, 9, 8, 9, 10, 10, 10, 11, 12, 13, 13, 11, 8, 5)
 WEEKDAYS = (11, 11, 11, 10, 9, 7, 8)
@@ -141,8 +140,8 @@ def months(plan: Plan) -> Iterator[Month]:
             f"learning_analytics_{start:%Y_%m}",
             start,
             end,
-            int((start - plan.start).total_seconds()) // HOUR,
-            int((min(end, plan.end) - start).total_seconds()) // HOUR,
+            (start - plan.start) // HOUR,
+            (min(end, plan.end) - start) // HOUR,
         )
         start = end
 

@@ -3,7 +3,7 @@
 The functions go when all is made; the two tables stay and tell what the database was filled with.
 """
 
-from server.persistence.seeding.plan import Plan
+from server.persistence.seeding.plan import HOUR, Plan
 from server.persistence.seeding.words import names, vocabulary
 
 TABLES = """
@@ -39,13 +39,14 @@ create or replace trigger runs_audit after insert or update on seeding.runs
 """
 
 # A hash of a number is a float from 0 to below 1; the salt says what it is for. Functions of one
-# expression are inlined, and what only hangs on the salt is computed once a statement.
+# expression are inlined, if what they are given more than once is cheap, and if they are no less
+# stable than they say; what only hangs on the salt is computed once a statement.
 FUNCTIONS = """
 drop function if exists seeding.unit, seeding.uuid, seeding.people, seeding.courses, seeding.posts,
     seeding.since, seeding.until, seeding.lessons, seeding.kind, seeding.joined, seeding.known,
     seeding.habit, seeding.done_at, seeding.word, seeding.paths, seeding.name,
     seeding.course, seeding.posted_at, seeding.comments, seeding.comment_status, seeding.votes,
-    seeding.vote, seeding.voter, seeding.untold cascade;
+    seeding.vote, seeding.voter, seeding.untold, seeding.span cascade;
 
 create function seeding.unit(n bigint, salt text) returns float8
     language sql immutable parallel safe
@@ -53,7 +54,7 @@ create function seeding.unit(n bigint, salt text) returns float8
         ::float8 / 9007199254740992.0;
 create function seeding.uuid(n bigint, salt text) returns uuid
     language sql immutable parallel safe
-    return md5(salt || n || ':{seed}')::uuid;
+    return md5(salt || n::text || ':{seed}')::uuid;
 
 create function seeding.people() returns bigint
     language sql immutable parallel safe return {users}::bigint;
@@ -66,23 +67,21 @@ create function seeding.since() returns timestamptz
 create function seeding.until() returns timestamptz
     language sql immutable parallel safe return timestamptz '{end}';
 
+create function seeding.span() returns interval
+    language sql immutable parallel safe return interval '{hours} hours';
+
 -- Half of all people were there before; the others joined one after the other, in order of id.
 create function seeding.joined(person bigint) returns timestamptz
-    language sql immutable parallel safe
-    return case
-        when 2 * (person - 1) < seeding.people()
-        then seeding.since()
-            + (2.0 * (person - 1) / seeding.people() - 1)::float8 * interval '8760 hours'
-        else seeding.since()
-            + (2.0 * (person - 1) / seeding.people() - 1)::float8
-            * (seeding.until() - seeding.since())
+    language sql stable parallel safe
+    return seeding.since() + (2.0 * (person - 1) / seeding.people() - 1)::float8 * case
+        when 2 * (person - 1) < seeding.people() then interval '8760 hours'
+        else seeding.span()
     end;
 create function seeding.known(at timestamptz) returns bigint
     language sql immutable parallel safe
     return greatest(1, floor(
         seeding.people() * (0.5 + 0.5
-            * date_part('epoch', at - seeding.since())
-            / date_part('epoch', seeding.until() - seeding.since()))
+            * date_part('epoch', at - seeding.since()) / date_part('epoch', seeding.span()))
     )::bigint);
 
 -- The first course is taken by most, the next by half as many, then a third: Zipf's law.
@@ -105,14 +104,15 @@ create function seeding.habit(person bigint) returns integer
         ::integer;
 create function seeding.done_at(person bigint, course bigint, enrolled timestamptz, pace float8,
         place bigint) returns timestamptz
-    language sql immutable parallel safe
-    return date_trunc('day', enrolled, 'UTC') + make_interval(
-        days => 1 + floor(place * pace)::integer,
-        mins => seeding.habit(person) + (place % 6 * 15)::integer,
-        secs => seeding.unit((person * 4096 + course) * 32 + place, 'moment') * 600
+    language sql stable parallel safe
+    return to_timestamp(
+        (floor(date_part('epoch', enrolled) / 86400) + 1 + floor(place * pace)) * 86400
+            + seeding.habit(person) * 60 + place % 6 * 900
+            + seeding.unit((person * 4096 + course) * 32 + place, 'moment') * 600
     );
 
--- Who takes which course, and how far each got: most drop out early, few go through.
+-- Who takes which course, and how far each got: most drop out early, few go through. An offset ends
+-- what is planned as one: what is asked for several times is computed once.
 create function seeding.paths(first bigint, last bigint)
     returns table (person bigint, course bigint, enrolled timestamptz, lessons integer,
         pace float8, done integer)
@@ -145,10 +145,13 @@ begin atomic
                 cross join lateral generate_series(
                     1, least(6, floor(-ln(1 - seeding.unit(person, 'eager')) * 2.2))::integer
                 ) as number
+                offset 0
             ) as taken
             order by person, course, number
         ) as taken
-    ) as taken;
+        offset 0
+    ) as taken
+    offset 0;
 end;
 
 create function seeding.name(person bigint) returns text
@@ -164,9 +167,8 @@ create function seeding.untold() returns boolean
     return current_setting('session_replication_role') = 'replica';
 
 create function seeding.posted_at(post bigint) returns timestamptz
-    language sql immutable parallel safe
-    return seeding.since()
-        + ((post - 0.5) / seeding.posts())::float8 * (seeding.until() - seeding.since());
+    language sql stable parallel safe
+    return seeding.since() + ((post - 0.5) / seeding.posts())::float8 * seeding.span();
 create function seeding.comments(post bigint) returns integer
     language sql immutable parallel safe
     return least(60, floor(-ln(1 - seeding.unit(post, 'comments')) * case
@@ -222,6 +224,7 @@ def functions(plan: Plan) -> str:
         posts=plan.posts,
         start=plan.start.isoformat(),
         end=plan.end.isoformat(),
+        hours=(plan.end - plan.start) // HOUR,
         names=_list(names()),
         name_count=len(names()),
         languages=" ".join(

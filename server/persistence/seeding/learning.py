@@ -38,6 +38,7 @@ from (
     cross join lateral generate_series(
         1, least(lessons, done + (seeding.unit(person * 4096 + course, 'began') < 0.6)::integer)
     ) as place
+    offset 0
 ) as step
 where at < seeding.until()
 """

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 LEAST_PEOPLE = 10
+HOUR = timedelta(hours=1)
 BATCH = 100_000  # rows of the largest table that a batch fills, about
 
 

@@ -24,14 +24,15 @@ cross join (
     ) as month
 ) as board
 """
+# The connection's time zone is UTC, which is quicker than to name it in each call.
 SCORES = """
 insert into leaderboard_scores (period_id, user_id, xp, ranked)
 select period.id, user_id, sum(amount), users.status = 'ACTIVE'
 from (
     select user_id, amount, kind,
         case kind
-            when 'WEEK' then date_trunc('week', at, 'UTC')
-            when 'MONTH' then date_trunc('month', at, 'UTC')
+            when 'WEEK' then date_trunc('week', at)
+            when 'MONTH' then date_trunc('month', at)
             else '-infinity'
         end as starts_at,
         case kind when 'COURSE' then course_id else 0 end as course_id

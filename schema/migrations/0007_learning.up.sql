@@ -413,4 +413,4 @@ create index code_submissions_lesson_id_course_id_idx
     on code_submissions (lesson_id, course_id, submitted_at desc);
 -- What a course's people handed in, newest first.
 create index code_submissions_course_id_submitted_at_idx
-    on code_submissions (course_id, submitted_at desc, id desc);
+    on code_submissions (course_id, submitted_at desc);

@@ -5,15 +5,27 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from uuid import UUID, uuid4
 
 import asyncpg
 
 from server.domain.school.deeds import Deed
 from server.persistence.database import connect
 from server.persistence.integrity import check_all
-from server.persistence.school import enrolment, lessons
+from server.persistence.school import enrolment, lessons, quizzes, submissions
+from server.persistence.school.submissions import NewSubmission, Verdict
 from server.persistence.types import Connection
-from tests.school.make import ACHIEVEMENTS, AUTUMN, BY_MONTH, CATALOGUE, MONTHS, course, person
+from tests.schema.rows import insert
+from tests.school.make import (
+    ACHIEVEMENTS,
+    AUTUMN,
+    BY_MONTH,
+    CATALOGUE,
+    MONTHS,
+    Course,
+    course,
+    person,
+)
 from tests.school.model import standing
 from tests.school.test_earning import has
 from tests.support.logins import connected, login, migrated_by_owner, name_of
@@ -37,6 +49,9 @@ LOST = (
     asyncpg.InternalClientError,
     OSError,
 )
+COUNTED = """
+select seconds, quizzes_passed, submissions, submissions_passed from user_stats where user_id = $1
+"""
 Do = Callable[[Connection], Awaitable[object]]
 
 
@@ -70,6 +85,26 @@ class Workers:
             await superuser.execute(KILL, name_of(self._url))
 
 
+async def work_at(db: Connection, user: int, taken: Course, quiz: UUID) -> list[Do]:
+    """A quiz that is handed in and code that is judged, more than once."""
+    attempt = await quizzes.start(db, user, quiz)
+    (question,) = await quizzes.questions(db, quiz)
+    await quizzes.save(db, user, attempt.id, {str(question.id): "because"})
+    deeds: list[Do] = [
+        partial(quizzes.submit, user_id=user, attempt=attempt.id, at=AUTUMN),
+        partial(quizzes.submit, user_id=user, attempt=attempt.id, at=AUTUMN),
+    ]
+    passed = Verdict("PASSED", 1, 1)
+    for number in range(2):
+        new = NewSubmission(uuid4(), AUTUMN + timedelta(hours=number), "solidity", "code")
+        await submissions.submit(db, user, taken.lessons[0].public_id, new)
+        judge = partial(
+            submissions.judge, id=new.id, submitted_at=new.at, verdict=passed, at=AUTUMN
+        )
+        deeds += 2 * [judge]
+    return deeds
+
+
 async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> None:
     """After any mix of retries and killed connections every sum agrees with what it counts."""
     url = await migrated_by_owner(postgres)
@@ -78,6 +113,9 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
         for table in BY_MONTH:
             await superuser.execute(MONTHS.format(table=table))
         taken = await course(superuser, LESSONS)
+        quiz = await insert(superuser, "quizzes", lesson_id=taken.lessons[0].id, xp=30)
+        await insert(superuser, "quiz_questions", quiz_id=quiz["id"])
+        await superuser.execute("update lessons set exercise = '{}'")
         people = [await person(superuser, "Europe/Berlin") for _ in range(PEOPLE)]
         deeds: list[Do] = []
         for user in people:
@@ -88,6 +126,7 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
                 arguments = {"user_id": user, "lesson": lesson.public_id, "at": at}
                 deeds += 3 * [partial(lessons.complete, **arguments)]
                 deeds.append(partial(lessons.advance, percent=50, seconds=number, **arguments))
+            deeds += await work_at(superuser, user, taken, quiz["public_id"])
         random.Random(7).shuffle(deeds)
         workers = Workers(url, await login(url, "lyceum_server"))
         left = iter(deeds)
@@ -100,6 +139,8 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
             Deed(f"lesson:{lesson.id}", "LESSON", 20, AUTUMN + timedelta(days=n), counts=counts)
             for n, lesson in enumerate(taken.lessons)
         ]
+        lived.append(Deed("quiz", "QUIZ", 30, AUTUMN))
+        lived.append(Deed("submission", "SUBMISSION", 10, AUTUMN))
         expected = standing(lived, "Europe/Berlin", CATALOGUE)
         for user in people:
             found = await has(superuser, user)
@@ -108,5 +149,5 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
                 expected.longest,
                 expected.achievements,
             )
-            spent = "select seconds from user_stats where user_id = $1"
-            assert await superuser.fetchval(spent, user) == sum(range(LESSONS))
+            counted = await superuser.fetchrow(COUNTED, user)
+            assert tuple(counted) == (sum(range(LESSONS)), 1, 2, 1)

@@ -12,6 +12,8 @@ from collections import deque
 from enum import Enum, auto
 from typing import cast
 
+from pycrdt import merge_updates
+
 from loadtests.bench.dialects import Dialect
 from loadtests.bench.ledger import Ledger
 from loadtests.bench.updates import MARK, MARKER, Author, marker
@@ -47,7 +49,6 @@ class Client(asyncio.Protocol):
         self.state = State.CONNECTING
         self.synced: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport | None = None
-        self.document = b""  # what the server sent for the empty state vector
         self.counted = 0  # markers that passed by
         self.sent = 0  # edits
         self.frames = 0
@@ -62,9 +63,15 @@ class Client(asyncio.Protocol):
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ledger = ledger
         self._present = present
+        self._document: list[bytes] = []  # what the server sent for the empty state vector
         self._clock = 0
         self._partial = bytearray()
         self._needed = 0
+
+    @property
+    def document(self) -> bytes:
+        """What the document was when it was synced, as one update."""
+        return merge_updates(*self._document) if len(self._document) > 1 else self._document[0]
 
     # What the transport calls.
 
@@ -150,8 +157,10 @@ class Client(asyncio.Protocol):
             match heard.kind:
                 case "step1":
                     self.send(self.dialect.step2(self.author.everything()))
+                case "update" if self.state is State.JOINING:
+                    self._document.append(heard.payload)  # a part, or somebody's edit
                 case "step2" if self.state is State.JOINING:
-                    self.document = heard.payload
+                    self._document.append(heard.payload)
                     self.state = State.SYNCED
                     if not self.synced.done():
                         self.synced.set_result(None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from server.protocol.lib0 import Reader
 
 EMPTY = b"\x00\x00"  # no structs, no deletions
+NOTHING = b"\x00"  # the state vector of who has nothing yet
 
 StateVector = dict[int, int]  # client → the clock that comes next
 DeleteSet = dict[int, list[tuple[int, int]]]  # client → [start, end) of clocks, sorted, disjoint

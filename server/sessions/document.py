@@ -17,6 +17,7 @@ from server.errors import DocumentDamaged, Overloaded, ProtocolError
 from server.protocol.slices import slices
 from server.protocol.update import (
     EMPTY,
+    NOTHING,
     deletes_known,
     deletes_within,
     has_structs,
@@ -34,6 +35,7 @@ KEYSTROKES = 100  # that are put into the document together; costs no less in la
 CHECKPOINT_BYTES = 64 * 2**10  # applied since the last checkpoint; more only if the document is
 LOAD_BYTES = 64 * 2**10  # of stored updates that are merged and integrated at once
 CUT_BYTES = 128 * 2**10  # a stored update that takes longer than a few milliseconds
+WHOLE_BYTES = 512 * 2**10  # of a checkpoint that newcomers are sent rather than a new encoding
 
 
 class Received(NamedTuple):
@@ -74,6 +76,7 @@ class Document:
         "_applied_since",
         "_checkpoint",
         "_checkpoint_bytes",
+        "_checkpoint_state",
         "_doc",
         "_forecast",
         "_keystrokes",
@@ -100,6 +103,7 @@ class Document:
         # A failed update can leave pycrdt's document so that not even reading it works any more.
         self._checkpoint: Sequence[bytes] = ()  # updates that make the document as it was
         self._checkpoint_bytes = 0
+        self._checkpoint_state = self._state
         self._applied_since: list[bytes] = []
         self._applied_bytes = 0
         self._loading = False
@@ -165,6 +169,7 @@ class Document:
 
     def _load_slices(self, update: bytes) -> Generator[None, None, bool]:
         """Load a large update in steps; returns False if it has to be loaded as a whole."""
+        before, size = len(self._applied_since), self._applied_bytes
         try:
             for piece in slices(update, read_state_vector(self._state)):
                 if piece != EMPTY and self._try(piece) is not None:
@@ -172,6 +177,9 @@ class Document:
                 yield
         except ProtocolError:
             return False
+        # As it was stored it is quicker for whoever applies it again.
+        self._applied_since[before:] = [update]
+        self._applied_bytes = size + len(update)
         return True
 
     def _loaded(self, pending_bytes: int) -> None:
@@ -180,6 +188,7 @@ class Document:
         self._pending_bytes = pending_bytes
         self._checkpoint = [*self._checkpoint, *self._applied_since]
         self._checkpoint_bytes += self._applied_bytes
+        self._checkpoint_state = self._state
         self._applied_since, self._applied_bytes = [], 0
 
     def receive(self, update: bytes, author: Hashable, repeats: bool = False) -> None:
@@ -317,6 +326,7 @@ class Document:
     def _take_checkpoint(self, doc: YDoc) -> None:
         checkpoint = doc.get_update()
         self._checkpoint, self._checkpoint_bytes = (checkpoint,), len(checkpoint)
+        self._checkpoint_state = doc.get_state()
         self._applied_since, self._applied_bytes = [], 0
 
     def _restore(self) -> None:
@@ -363,7 +373,17 @@ class Document:
 
     def encode(self) -> bytes:
         """The whole document as one update."""
-        return self.diff(b"\x00")
+        return self.diff(NOTHING)
+
+    def parts(self) -> tuple[Sequence[bytes], bytes]:
+        """Updates that make most of a large document, and the state vector that they lead to.
+
+        They stay the same objects for long, and nothing has to be encoded for them. None of a small
+        document, as one new encoding is shorter.
+        """
+        if self._checkpoint_bytes < WHOLE_BYTES:
+            return (), NOTHING
+        return self._checkpoint, self._checkpoint_state
 
     def deletions(self) -> bytes:
         """All that was deleted, as an update that inserts nothing."""

@@ -239,3 +239,5 @@ class Seat:
             self._task = None
         if self._session is not None and self._participant is not None:
             self._session.leave(self._participant)
+            # A socket and its seats refer to each other and so stay for a while: not the document.
+            self._session = self._participant = None

@@ -34,6 +34,7 @@ from server.protocol import messages, yjs
 from server.protocol.messages import Notice, SessionState
 from server.protocol.update import EMPTY, has_structs
 from server.protocol.yjs import SyncType
+from server.sessions.answers import Answers
 from server.sessions.counting import Edits, count_edits, without
 from server.sessions.document import Document, Integrated
 from server.sessions.events import UNHEARD, Events
@@ -45,8 +46,6 @@ from server.sessions.presence import Presence
 from server.sessions.saver import Saver
 
 log = structlog.get_logger()
-
-MAX_ANSWERS = 16
 
 
 class Session:
@@ -93,7 +92,7 @@ class Session:
         self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds)
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
-        self._answers: dict[bytes, Parcel] = {}  # by state vector, until the document changes
+        self._answers = Answers(document, details.name)
         self._edits = 0
         self._closed = details.closed_at(time.time())
         self.client_id = random.randrange(1, 2**32)  # of edits that the server makes for others
@@ -256,15 +255,7 @@ class Session:
         if not participant.socket.writable:
             participant.asked = question
             return
-        state_vector = question.state_vector
-        answer = self._answers.get(state_vector)
-        if answer is None:
-            with telemetry.holding("diff", session=self.name):
-                answer = Parcel(SyncType.STEP2, self.document.diff(state_vector))
-            if len(self._answers) >= MAX_ANSWERS:
-                self._answers.clear()
-            self._answers[state_vector] = answer
-        answer.send((participant,), self.drained)
+        self._answers.send(participant, question.state_vector, self.drained)
         if question.wants_step1:
             self._send_step1(participant)
 
@@ -368,7 +359,7 @@ class Session:
 
     def _note_change(self) -> None:
         self._edits += 1
-        self._answers.clear()
+        self._answers.changed()
 
     def _spread(self, integrated: Integrated, edits: Mapping[Author, Edits]) -> None:
         owed, self._owed = self._owed, {}
@@ -437,7 +428,7 @@ class Session:
         if self.details.closed_at(unix_time) != self._closed:
             self._apply_rights(unix_time)
         self._presence.expire(now)
-        self._answers.clear()
+        self._answers.forget()
 
     def committed(self, seq: Seq | None) -> None:
         """The saver's word that everything handed to it first is saved, as row `seq`."""

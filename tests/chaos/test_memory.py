@@ -15,7 +15,7 @@ DOCUMENTS = 1_500
 LINE = "x" * 2_000
 MIB = 2**20
 SYNC = 0
-STEP2 = 1
+STEP2, UPDATE = 1, 2
 
 
 @asynccontextmanager
@@ -27,9 +27,10 @@ async def joined(server: Victim, name: str) -> AsyncIterator[tuple[ClientConnect
         await socket.send(create_sync_message(document))
         while True:
             message = await socket.recv(decode=False)
-            if message[0] == SYNC and message[1] == STEP2:
+            if message[0] == SYNC and message[1] in (STEP2, UPDATE):
                 handle_sync_message(message[1:], document)
-                break
+                if message[1] == STEP2:
+                    break
         yield socket, document
 
 

@@ -1,7 +1,9 @@
 """Sessions on a real database: opened whole, and compacted as often as it is useful."""
 
 import asyncio
+import gc
 import os
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,17 +14,20 @@ from server.config import Limits
 from server.ids import SessionName
 from server.persistence import documents
 from server.persistence.database import Database
-from server.protocol import slices
+from server.protocol import slices, ywebsocket
 from server.sessions import compaction, turns
 from server.sessions import document as document_module
 from server.sessions import registry as module
+from server.sessions.access import Access
 from server.sessions.document import merged
 from server.sessions.registry import Registry
 from server.sessions.saver import Saver
+from server.sessions.seat import Seat
 from server.sessions.session import Session
 from tests.support.journal import Writer
 from tests.support.waiting import eventually
 from tests.unit.sessions.histories import text_of, typed
+from tests.unit.sessions.slow import Peer
 
 LESSON = SessionName("lesson")
 
@@ -138,3 +143,31 @@ async def test_a_compaction_does_not_hold_up_the_end(
         await registry.drain()
     with pytest.raises(ProcessLookupError):
         os.kill(int(noted.read_text()), 0)
+
+
+async def test_a_session_that_was_left_is_freed_at_once(database: Database) -> None:
+    """Its document's memory waits neither for what is left of sockets nor for a collection."""
+    registry = Registry(database, Saver(database.connect), Limits(), linger=0.0, history=0.0)
+    entered, peer = asyncio.Event(), Peer(1, is_hocuspocus=False)
+    seat = Seat(
+        registry,
+        Access(None, "editor"),
+        peer,
+        ywebsocket.DIALECT,
+        LESSON,
+        0,
+        lambda *_: None,
+        lambda *_: entered.set(),
+        lambda *_: None,
+    )
+    gc.disable()
+    try:
+        seat.authenticate("")
+        await entered.wait()
+        session = weakref.ref(registry.sessions[0])
+        seat.leave()
+        await registry.sweep()
+        assert not registry.sessions
+        await eventually(lambda: session() is None, what="the session's end")
+    finally:
+        gc.enable()

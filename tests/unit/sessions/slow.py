@@ -23,8 +23,11 @@ NAME = SessionName("lesson")
 OVERFULL = 2  # writes to a full socket: what belongs behind the one that filled it
 
 
-def open_session(limits: Limits | None = None) -> Session:
-    """An empty session whose saver has no database: edits are taken, and never acknowledged."""
+def open_session(limits: Limits | None = None, document: Document | None = None) -> Session:
+    """A session, empty unless it gets a document, whose saver has no database.
+
+    Edits are taken, and never acknowledged.
+    """
 
     async def no_database() -> Connection:
         raise OSError
@@ -46,7 +49,8 @@ def open_session(limits: Limits | None = None) -> Session:
         updated_at=now,
         expires_at=None,
     )
-    return Session(details, Document(), Saver(no_database), limits or Limits(), lambda _: None)
+    saver = Saver(no_database)
+    return Session(details, document or Document(), saver, limits or Limits(), lambda _: None)
 
 
 class Peer:
@@ -90,6 +94,11 @@ class Peer:
         if self.room:
             self.room -= 1
         self._arrived.append(frames)
+
+    @property
+    def arrived(self) -> bytes:
+        """What was sent and not yet read."""
+        return b"".join(self._arrived)
 
     def close(self, code: int, reason: str) -> None:
         """The server closes the socket."""

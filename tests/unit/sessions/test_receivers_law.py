@@ -2,11 +2,14 @@
 
 import asyncio
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.protocol import yjs
+from server.sessions import document
 from tests.support.virtual import run_virtually
+from tests.unit.sessions import slow
 from tests.unit.sessions.histories import content
 from tests.unit.sessions.slow import Peer, open_session
 
@@ -69,7 +72,21 @@ class World:
         assert not any(peer.read(self.session) for peer in self.peers), "they go on talking"
 
 
-@settings(max_examples=100)
+@pytest.fixture(params=[False, True], ids=["small", "large"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents count as small or as large ones, which newcomers are sent in parts."""
+    if request.param:
+        monkeypatch.setattr(document, "CHECKPOINT_BYTES", 30)
+        monkeypatch.setattr(document, "WHOLE_BYTES", 1)
+        monkeypatch.setattr(slow, "OVERFULL", slow.OVERFULL + 1)
+
+
+@pytest.mark.usefixtures("size")
+@settings(
+    max_examples=100,
+    # Every example finds the same constants.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(STEPS, st.data())
 def test_every_receiver_ends_with_the_same(
     steps: list[tuple[int, str, int]], data: st.DataObject

@@ -26,7 +26,7 @@ web: ## Build the page (needs Node)
 	@.ci/page
 
 test: dev $(STAMPS)/clients $(STAMPS)/load lint ## Check everything, with real Postgres, clients and browser
-	@.ci/packages chromium postgresql
+	@.ci/packages chromium postgresql pgbouncer
 	@.ci/page
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@echo "coverage of protocol/ and persistence/, where no line may be untested:"

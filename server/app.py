@@ -62,10 +62,13 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         audit_key = sealing_key(config)
-        async with database.acquire() as connection:
+        connection = await database.connect()  # one of its own, as a lock is held meanwhile
+        try:
             migrated = await migrate_if_allowed(
                 connection, read_migrations(), observe=database.connect
             )
+        finally:
+            connection.terminate()
         written = bool(migrated) and config.database_url is None  # it is ours to look after
         await upkeep.prepare(database)
         jobs = Jobs(database, upkeep.jobs(config))

@@ -83,11 +83,15 @@ class Pooling:
     """Connections to the database, and what is told of what runs on them.
 
     size: connections of one pool at most. slow_seconds: from when on a statement is logged; 0: none
-    is.
+    is. pooler_url: the same database by way of PgBouncer, for short transactions. replica_urls:
+    standbys that are read. replica_lag_seconds: how old what they show may be.
     """
 
     size: int = 10
     slow_seconds: float = 0.1
+    pooler_url: str | None = None
+    replica_urls: tuple[str, ...] = ()
+    replica_lag_seconds: float = 5.0
 
 
 DEFAULT_POOLING = Pooling()
@@ -200,6 +204,13 @@ class Config:
                 slow_seconds=read.parsed(
                     "LYCEUM_SLOW_QUERY_MS", Pooling.slow_seconds, _milliseconds
                 ),
+                pooler_url=read.parsed("LYCEUM_POOLER_URL", None, _postgres_url),
+                replica_urls=read.parsed(
+                    "LYCEUM_REPLICA_URLS", Pooling.replica_urls, _postgres_urls
+                ),
+                replica_lag_seconds=read.parsed(
+                    "LYCEUM_REPLICA_MAX_LAG_SECONDS", Pooling.replica_lag_seconds, _interval
+                ),
             ),
             limits=Limits(
                 **{
@@ -256,10 +267,21 @@ def _port(value: str) -> int:
     return int(value)
 
 
+def _is_postgres_url(value: str) -> bool:
+    return value.startswith(("postgres://", "postgresql://"))
+
+
 def _postgres_url(value: str) -> str | None:
-    if not value.startswith(("postgres://", "postgresql://")):
+    if not _is_postgres_url(value):
         raise ValueError("allowed is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return value
+
+
+def _postgres_urls(value: str) -> tuple[str, ...]:
+    urls = tuple(item.strip() for item in value.split(","))
+    if not all(map(_is_postgres_url, urls)):
+        raise ValueError("allowed are postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with commas")
+    return urls
 
 
 def _secret(value: str) -> str | None:

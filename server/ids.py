@@ -6,4 +6,5 @@ SessionName = NewType("SessionName", str)  # what users call a session; the docu
 DocumentId = NewType("DocumentId", int)  # the database's key of a document
 Seq = NewType("Seq", int)  # 1, 2, 3, … within one document, in commit order, without gaps
 ClientId = NewType("ClientId", int)  # Yjs's number of one client of one document
+Lsn = NewType("Lsn", int)  # bytes of Postgres' log until then, over all of its life
 UserId = NewType("UserId", int)  # the database's key of a person; tokens say a subject instead

@@ -104,6 +104,18 @@ pool_waiting = AskedGauge(
 pool_exhausted = Counter(
     "lyceum_pool_exhausted_total", "Who gave up waiting for a connection of a pool", ["pool"]
 )
+reads = Counter(
+    "lyceum_reads_total", "Reads that a replica may answer, by the one that did", ["source"]
+)
+reads_sent_back = Counter(
+    "lyceum_reads_sent_back_total",
+    "Reads that the primary answered though there are replicas: none (may be read), behind, failed",
+    ["why"],
+)
+replica_up = AskedGauge("lyceum_replica_up", "1 while a replica may be read, else 0", "replica")
+replica_lag = AskedGauge(
+    "lyceum_replica_lag_seconds", "How old what a replica shows may be", "replica"
+)
 loop_lag_seconds = Histogram(
     "lyceum_loop_lag_seconds", "How late the event loop runs what is due", buckets=FAST
 )

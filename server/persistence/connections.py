@@ -10,6 +10,7 @@ import structlog
 
 from server.config import without_password
 from server.errors import DatabaseError
+from server.persistence.types import Connection
 
 if TYPE_CHECKING:
     from server.persistence.slow_queries import SlowQueries
@@ -40,12 +41,14 @@ PASSING = (
     TimeoutError,
 )
 
+NAME = {"application_name": "lyceum"}
 SETTINGS = {
-    "application_name": "lyceum",
+    **NAME,
     "statement_timeout": "20s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
 }
+PID = "select pg_backend_pid()"
 
 
 def describe(error: BaseException) -> str:
@@ -60,31 +63,66 @@ class OwnConnection(Plain):
     slow: "SlowQueries | None" = None
 
 
-async def connect(url: str) -> OwnConnection:
-    """One connection, made as all of ours are."""
-    return await asyncpg.connect(
-        url,
-        timeout=CONNECT_TIMEOUT,
-        command_timeout=COMMAND_TIMEOUT,
-        server_settings=SETTINGS,
-        connection_class=OwnConnection,
+def options(pooled: bool) -> dict[str, Any]:
+    """How all connections of ours are made.
+
+    pooled: by way of a pooler such as PgBouncer, which lends a connection to the database for one
+    transaction. Statements must not stay prepared there, and it has the settings (see
+    deploy/pgbouncer.ini): those of a connection it would have to know.
+    """
+    own: dict[str, Any] = (
+        {"server_settings": NAME, "statement_cache_size": 0}
+        if pooled
+        else {"server_settings": SETTINGS}
     )
+    return {
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": COMMAND_TIMEOUT,
+        "connection_class": OwnConnection,
+        **own,
+    }
+
+
+async def connect(url: str, pooled: bool = False) -> OwnConnection:
+    """One connection. pooled: see `options`."""
+    connection: OwnConnection = await asyncpg.connect(url, **options(pooled))
+    return connection
+
+
+async def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler is in between: then the process that answers is not the one that let us in.
+
+    Takes a connection that was made for one.
+    """
+    return bool(await connection.fetchval(PID) != connection.get_server_pid())
 
 
 async def wait_until_up(url: str) -> None:
     """Return when the database takes connections; one that is starting up may take its time.
 
-    Raises DatabaseError if it can't be reached or does not let us in.
+    Raises DatabaseError if it can't be reached, does not let us in, or is behind a pooler.
     """
+    if await up(url):
+        raise DatabaseError(
+            f"{without_password(url)} leads to a pooler such as PgBouncer; LYCEUM_DATABASE_URL has"
+            " to name the database itself, and LYCEUM_POOLER_URL the pooler"
+        )
 
-    async def try_it() -> None:
-        await (await connect(url)).close()
 
-    await patiently(url, try_it)
+async def up(url: str, setting: str = "LYCEUM_DATABASE_URL") -> bool:
+    """The same, but a pooler may be in between; returns whether one is. setting: has the URL."""
+
+    async def try_it() -> bool:
+        connection = await connect(url, pooled=True)
+        try:
+            return await is_pooled(connection)
+        finally:
+            await connection.close()
+
+    return await _patiently(url, setting, try_it)
 
 
-async def patiently(url: str, connecting: Callable[[], Awaitable[T]]) -> T:
-    """What connecting gives, once it works; raises as `wait_until_up`."""
+async def _patiently(url: str, setting: str, connecting: Callable[[], Awaitable[T]]) -> T:
     started = told = time.monotonic()
     while True:
         try:
@@ -97,7 +135,7 @@ async def patiently(url: str, connecting: Callable[[], Awaitable[T]]) -> T:
             if time.monotonic() - started > FIRST_TRY_SECONDS:
                 raise DatabaseError(
                     f"the database {without_password(url)} can't be reached ({describe(error)});"
-                    " is it running, and is LYCEUM_DATABASE_URL right?"
+                    f" is it running, and is {setting} right?"
                 ) from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseError(

@@ -11,11 +11,10 @@ from server import telemetry
 from server.config import DEFAULT_POOLING, Pooling
 from server.errors import PoolExhausted
 from server.persistence.connections import (
-    COMMAND_TIMEOUT,
     CONNECT_TIMEOUT,
-    SETTINGS,
     OwnConnection,
     connect,
+    options,
 )
 from server.persistence.slow_queries import SlowQueries
 from server.persistence.types import Connection, Pool
@@ -41,31 +40,31 @@ class NamedPool:
         url: str,
         pooling: Pooling = DEFAULT_POOLING,
         *,
+        pooled: bool = False,
         role: str | None = None,
         keeps: bool = False,
+        least: int = 1,
     ) -> "NamedPool":
-        """Make the first connection. name: what metrics call the pool; a word, not one a person.
+        """Make `least` connections. name: what metrics call the pool; a word, not one a person.
 
-        role: as whom plans of slow statements are asked for. keeps: a connection that is given back
-        stays as it is, but for a transaction that was left open: nothing else can be left behind by
-        statements of ours, and the library's own reset costs a round trip each time.
+        pooled: see `options`. role: as whom plans of slow statements are asked for. keeps: a
+        connection that is given back stays as it is, but for a transaction that was left open:
+        nothing else can be left behind by statements of ours, and the library's own reset costs a
+        round trip each time. A pooler's connections always stay: it would reset another's.
         Raises what asyncpg does.
         """
-        slow = SlowQueries(lambda: connect(url), pooling.slow_seconds, role)
+        slow = SlowQueries(lambda: connect(url, pooled), pooling.slow_seconds, role)
 
         async def tell(connection: OwnConnection) -> None:
             connection.slow = slow
 
         pool = await asyncpg.create_pool(  # type: ignore[call-overload]  # init gets our class
             url,
-            min_size=1,
+            min_size=least,
             max_size=pooling.size,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=COMMAND_TIMEOUT,
-            server_settings=SETTINGS,
-            connection_class=OwnConnection,
             init=tell,
-            reset=_keep if keeps else None,
+            reset=_keep if keeps or pooled else None,
+            **options(pooled),
         )
         return cls(name, pool, slow)
 

@@ -43,8 +43,9 @@ def debian_binaries() -> Path:
 class PostgresInstance:
     """A running Postgres that tests may fill, stop and kill."""
 
-    def __init__(self, server: EmbeddedPostgres, folder: Path) -> None:
+    def __init__(self, server: EmbeddedPostgres, folder: Path, flavour: str) -> None:
         self.server = server
+        self.flavour = flavour
         self.log = folder / "postgres.log"
         self._template = ""
 
@@ -54,7 +55,7 @@ class PostgresInstance:
         binaries = debian_binaries() if flavour == "debian" else None
         server = EmbeddedPostgres(folder, binaries=binaries, settings=FAST)
         await server.start()
-        instance = cls(server, folder)
+        instance = cls(server, folder, flavour)
         url = await instance.create_database()
         connection = await asyncpg.connect(url)
         await migrate(connection, read_migrations())

@@ -51,6 +51,9 @@ def test_every_setting_is_read() -> None:
             "LYCEUM_WEBHOOK_CHANGED_SECONDS": "5",
             "LYCEUM_POOL_SIZE": "20",
             "LYCEUM_SLOW_QUERY_MS": "250",
+            "LYCEUM_POOLER_URL": URL,
+            "LYCEUM_REPLICA_URLS": f"{URL}, {URL}",
+            "LYCEUM_REPLICA_MAX_LAG_SECONDS": "1",
             "LYCEUM_FANOUT_SHARE": "1",
             "LYCEUM_FANOUT_LONGEST_SECONDS": "0",
             "LYCEUM_PRESENCE_SHARE": "0.01",
@@ -80,7 +83,7 @@ def test_every_setting_is_read() -> None:
         webhooks_private="allow",
         webhook_changed_seconds=5,
         pace=Pace(1, 0, 0.01, 10),
-        pooling=Pooling(20, 0.25),
+        pooling=Pooling(20, 0.25, URL, (URL, URL), 1),
     )
     assert not config.loopback
 
@@ -166,6 +169,9 @@ def test_the_log_format_may_be_set(log_format: str) -> None:
         ("LYCEUM_POOL_SIZE", "1", "2 to 200"),
         ("LYCEUM_POOL_SIZE", "many", "number of connections"),
         ("LYCEUM_SLOW_QUERY_MS", "0.5", "number of milliseconds"),
+        ("LYCEUM_POOLER_URL", "pgbouncer:6432", "postgresql://"),
+        ("LYCEUM_REPLICA_URLS", "postgres://replica,other", "with commas"),
+        ("LYCEUM_REPLICA_MAX_LAG_SECONDS", "0", "0.1 to 3600"),
         ("LYCEUM_FANOUT_SHARE", "25%", "0.01 to 1"),
         ("LYCEUM_FANOUT_SHARE", "0", "0.01 to 1"),
         ("LYCEUM_PRESENCE_SHARE", "1.1", "0.01 to 1"),
@@ -192,6 +198,9 @@ def test_a_short_secret_is_refused_and_not_shown() -> None:
     assert "hunter2" not in str(error.value)
     with pytest.raises(ConfigError) as error:
         Config.read({"LYCEUM_DATABASE_URL": URL.replace("postgresql", "mysql")})
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        Config.read({"LYCEUM_REPLICA_URLS": f"{URL},{URL},elsewhere"})
     assert "hunter2" not in str(error.value)
     assert "lyceum:…@db.example" in str(error.value)
 

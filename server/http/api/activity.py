@@ -135,15 +135,17 @@ async def read_activity(
 ) -> ActivityView:
     """Takes a teacher; with `user`, that user may read it as well.
 
-    What is not older than `LYCEUM_ACTIVITY_SECONDS` may be missing still.
+    What is not older than `LYCEUM_ACTIVITY_SECONDS` may be missing still; where replicas are read,
+    `LYCEUM_REPLICA_MAX_LAG_SECONDS` more.
     """
     details = await _may_read(caller, session_name, user)
     since, until = _span(start, end)
     if (until - since) / timedelta(seconds=seconds) > MOST_INTERVALS:
         raise BadRequest(f"These are more than {MOST_INTERVALS} intervals; take longer ones.")
-    async with services.database.acquire() as connection:
-        found = await activity.by_interval(connection, details.id, since, until, seconds, user)
-    intervals = [IntervalView(*interval) for interval in found]
+    found = await services.database.read(
+        lambda connection: activity.by_interval(connection, details.id, since, until, seconds, user)
+    )
+    intervals = [IntervalView(*interval) for interval in found.value]
     return ActivityView(since, until, seconds, intervals)
 
 
@@ -163,8 +165,10 @@ async def read_activity_of_participants(
     """Those who wrote most come first. Takes a teacher."""
     details, _, _ = await caller.details(session_name, Role.TEACHER)
     since, until = _span(start, end)
-    async with services.database.acquire() as connection:
-        found = await activity.summary(connection, details.id, since, until, limit + 1)
+    answer = await services.database.read(
+        lambda connection: activity.summary(connection, details.id, since, until, limit + 1)
+    )
+    found = answer.value
     participants = [
         ParticipantActivityView(
             row.user, str(row.participant) if row.participant else None, *row[2:]

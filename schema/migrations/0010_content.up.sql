@@ -307,7 +307,8 @@ comment on column credentials.transaction_hash is 'Of the transaction that makes
 -- A course is certified once; a try that failed or was revoked may be repeated.
 create unique index credentials_user_id_course_id_key
     on credentials (user_id, course_id) where status in ('PENDING', 'SENT', 'CONFIRMED');
-create index credentials_user_id_idx on credentials (user_id);
+-- A person's, newest first.
+create index credentials_user_id_idx on credentials (user_id, id desc);
 create index credentials_course_id_idx on credentials (course_id);
 -- What a confirmation from the chain is about.
 create index credentials_transaction_hash_idx on credentials (transaction_hash);

@@ -289,6 +289,7 @@ CHECKS = (
     Check("roles", "who is more than a student was made that", ROLES),
     Check("secrets", "the key of every secret is there and in use", UNREADABLE_SECRETS),
     Check("content", "content has all its versions", CONTENT_VERSIONS),
+    Check("content-shown", "what is published is shown", school.CONTENT_SHOWN),
     Check("scores", "scores are the sum of votes", SCORES),
     Check("comments", "comments are counted rightly", COMMENTS),
     Check("community", "what people have written, and votes for it, are counted", school.COMMUNITY),

@@ -10,7 +10,16 @@ import pytest
 import pytest_asyncio
 
 from server.persistence.queries import Query
-from server.persistence.school import comments, moderation, permissions, posts, votes
+from server.persistence.school import (
+    comments,
+    credentials,
+    curriculum,
+    moderation,
+    permissions,
+    posts,
+    votes,
+)
+from server.persistence.school import curriculum_parts as parts
 from server.persistence.types import Connection
 from tests.support.logins import connected, migrated_by_owner
 from tests.support.postgres import PostgresInstance
@@ -22,6 +31,22 @@ insert into users (subject, username) select 'subject ' || n, 'name-' || n
 insert into role_grants (user_id, role) select id, 'INSTRUCTOR' from users where id % 2 = 0;
 insert into courses (slug, title, owner_id)
     select 'course-' || n, 'Course', n from generate_series(1, 1000) n;
+insert into modules (course_id, slug, position, title)
+    select n, 'one', 1, 'One' from generate_series(1, 1000) n;
+insert into lessons (module_id, course_id, slug, position, title)
+    select n, n, 'lesson-' || place, place, 'Lesson'
+    from generate_series(1, 1000) n, generate_series(1, 3) place;
+insert into quizzes (lesson_id, title) select n, 'Quiz' from generate_series(1, 1000) n;
+insert into quiz_questions (quiz_id, position, kind, prompt, answer)
+    select n, place, 'TEXT', 'Why?', '"So."'
+    from generate_series(1, 1000) n, generate_series(1, 3) place;
+insert into content_items (course_id, last_version, published_version)
+    select n, 5, 1 from generate_series(1, 1000) n;
+insert into content_items (lesson_id, last_version, published_version)
+    select n, 5, 1 from generate_series(1, 3000) n;
+insert into content_versions (item_id, version, body, sha256, author_id)
+    select n, version, '{}', sha256('{}'), 7
+    from generate_series(1, 4000) n, generate_series(1, 5) version;
 insert into posts (author_id, course_id, lesson_id, title, body, status, score, created_at)
     select 1 + n % 3000, 1 + n % 100, 1 + n % 900, 'Title', 'Body',
         case when n % 500 = 0 then 'FLAGGED' else 'VISIBLE' end, n % 17,
@@ -41,6 +66,14 @@ insert into suspensions (user_id, reason, lifted_at) select id, 'Spam.', now() f
 insert into auth_sessions (user_id, token_hash, expires_at)
     select id, sha256(id::text::bytea), now() + interval '1 day' from users;
 insert into revocations (user_id, issued_before) select subject, now() from users;
+insert into credentials (user_id, course_id, status, chain_id, contract, recipient,
+        transaction_hash, token_id, confirmed_at)
+    select n, 1 + n % 1000, case when n % 50 > 0 then 'CONFIRMED' else 'SENT' end, 1,
+        '0x' || repeat('a', 40), '0x' || repeat('b', 40), '0x' || repeat('c', 64),
+        case when n % 50 > 0 then n end, case when n % 50 > 0 then now() end
+    from generate_series(1, 3000) n;
+insert into user_profiles (user_id) select id from users;
+insert into enrollments (user_id, course_id) select n, 7 from generate_series(1, 3000) n;
 set session_replication_role = origin;
 """
 # A role's or a school's, of which there are few rows.
@@ -64,7 +97,14 @@ def staff(*arguments: str) -> Tried:
     return Tried("lyceum_staff", arguments)
 
 
+def server(*arguments: str) -> Tried:
+    """The server's."""
+    return Tried("lyceum_server", arguments)
+
+
 ID = "gen_random_uuid()"
+COURSE = """'{"title": "x", "questions": []}'"""
+CONTRACT = "'0x' || repeat('a', 40)"
 PLACE = ("now()", "500")
 ARGUMENTS = {
     permissions.SCOPE: app("7", "'post.write'"),
@@ -89,6 +129,38 @@ ARGUMENTS = {
     comments.THREAD: app("7", "7", "0", "50"),
     comments.BEST: app("7", "7", "5", "500", "20"),
     comments.NEWEST_OF_AUTHOR: app("7", "7", *PLACE, "20"),
+    credentials.ELIGIBLE: server("7", "7"),
+    credentials.REQUEST: server("7", "7", "1", CONTRACT, CONTRACT),
+    credentials.AGAIN: server("7", "7", CONTRACT),
+    credentials.CURRENT: server("7", "7"),
+    credentials.LOCK: server(ID),
+    credentials.CHANGE: server(ID, "'PENDING'", "null", "null", "null", "null", "0"),
+    credentials.WAITING: server("10"),
+    credentials.BY_ID: server(ID),
+    credentials.BY_TOKEN: server("1", CONTRACT, "7"),
+    credentials.OWN: app("7", "100", "20"),
+    curriculum.BODY: staff("7", "3"),
+    curriculum.RAISE: staff("7"),
+    curriculum.ADD: staff("7", "6", "'{}'", "7", "''", "'{}'"),
+    curriculum.REVIEW: staff("7", "3"),
+    curriculum.COURSE_STATUS: staff("7", "'DRAFT'", "'REVIEW'"),
+    curriculum.END_REVIEW: staff("7"),
+    curriculum.PUBLISH: staff("7", "3"),
+    curriculum.HISTORY: staff("7", "5", "20"),
+    parts.MAKE_COURSE: staff(ID, "null", "'new'", "null", "'Title'", "7"),
+    parts.MAKE_MODULE: staff(ID, ID, "'new'", "2", "'Title'", "7"),
+    parts.MAKE_LESSON: staff(ID, ID, "'new'", "2", "'Title'", "7"),
+    parts.MAKE_QUIZ: staff(ID, ID, "null", "null", "'Title'", "7"),
+    parts.FIND: staff("'QUIZ'", ID),
+    parts.BEGIN: staff("'QUIZ'", "7"),
+    parts.ITEM: staff("'LESSON'", "7"),
+    parts.LOCK: staff("'LESSON'", "7"),
+    parts.SHOW_COURSE: staff("7", COURSE),
+    parts.SHOW_MODULE: staff("7", COURSE),
+    parts.SHOW_LESSON: staff("7", COURSE),
+    parts.SHOW_QUIZ: staff("7", COURSE),
+    parts.DROP_QUESTIONS: staff("7", COURSE),
+    parts.PUT_QUESTIONS: staff("7", COURSE),
     moderation.FLAG_POST: app("7", ID, "'Spam.'"),
     moderation.FLAG_COMMENT: app("7", ID, "'Spam.'"),
     moderation.QUEUE: staff("now() - interval '1 day'", "'POST'", "500", "20"),
@@ -110,7 +182,16 @@ ARGUMENTS = {
     votes.TAKE_BACK_FROM_POST: app("7", "7"),
     votes.TAKE_BACK_FROM_COMMENT: app("7", "7"),
 }
-MODULES: tuple[ModuleType, ...] = (comments, moderation, permissions, posts, votes)
+MODULES: tuple[ModuleType, ...] = (
+    comments,
+    credentials,
+    curriculum,
+    parts,
+    moderation,
+    permissions,
+    posts,
+    votes,
+)
 
 
 def test_no_statement_is_left_out() -> None:

@@ -109,7 +109,30 @@ where level <> (1 + floor(sqrt(1 + 8 * (xp / 100)))::bigint) / 2
 order by id
 """
 
-# What people write to each other.
+# The curriculum, and what people write to each other.
+
+CONTENT_SHOWN = """
+select format('item %s: its %s is not what version %s has', item.id, field, published_version)
+    as wrong
+from content_items as item
+join content_versions as kept on kept.item_id = item.id and kept.version = published_version
+left join courses on courses.id = item.course_id
+left join modules on modules.id = item.module_id
+left join lessons on lessons.id = item.lesson_id
+left join quizzes on quizzes.id = item.quiz_id
+cross join lateral (
+    values
+        ('title', coalesce(courses.title, modules.title, lessons.title, quizzes.title)),
+        ('summary', coalesce(courses.summary, modules.summary)),
+        ('difficulty', courses.difficulty),
+        ('body', lessons.body),
+        ('kind', lessons.kind),
+        ('xp', coalesce(lessons.xp, quizzes.xp)::text),
+        ('pass_percent', quizzes.pass_percent::text)
+) as shown (field, value)
+where value <> kept.body::jsonb ->> field
+order by item.id, field
+"""
 
 COMMUNITY = """
 select format('user %s: %s %s, counted %s', id, name, told, counted) as wrong

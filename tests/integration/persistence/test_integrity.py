@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from hashlib import sha256
 
 import pytest
 import pytest_asyncio
@@ -58,8 +59,11 @@ async def add_people(db: Connection) -> None:
     await insert(db, "user_keys", **mine)
     await insert(db, "user_secrets", **mine)
     item = await insert(db, "content_items", last_version=2)
-    for version in (1, 2):
-        await insert(db, "content_versions", item_id=item["id"], version=version)
+    for version, body in enumerate(("{}", '{"title": "Solidity"}'), 1):
+        digest = sha256(body.encode()).digest()
+        values = {"version": version, "body": body, "sha256": digest}
+        await insert(db, "content_versions", item_id=item["id"], **values)
+    await db.execute("update content_items set published_version = 2")
     post = await insert(db, "posts", author_id=person["id"])
     await insert(db, "votes", post_id=post["id"], value=-1)
     comment = await insert(db, "comments", post_id=post["id"])
@@ -155,6 +159,10 @@ BREAKS = {
     "content": (
         "delete from content_versions where version = 1",
         "last_version 2; 1 versions up to 2",
+    ),
+    "content-shown": (
+        "update courses set title = 'Other' where id in (select course_id from content_items)",
+        "its title is not what version 2 has",
     ),
     "scores": (
         """

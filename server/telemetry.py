@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TextIO, cast
 
 import structlog
@@ -17,6 +18,9 @@ from server.fast_metrics import AskedGauge, FastCounter, FastHistogram, FastHist
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 LONG = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+# Which request to the API something is done for; empty where it is none.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 connections = Gauge("lyceum_connections", "WebSockets that are open")
 participants = Gauge("lyceum_participants", "Participants in all sessions")

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import structlog
 
+from server import telemetry
 from server.config import DEFAULT_POOLING, Pooling, without_password
 from server.errors import DatabaseError
 from server.ids import Lsn
@@ -37,8 +38,9 @@ T = TypeVar("T")
 
 ACT_FOR = """
 select set_config(
-    'app.current_user_id', coalesce((select id::text from users where subject = $1), ''), true
-)
+        'app.current_user_id', coalesce((select id::text from users where subject = $1), ''), true
+    ),
+    set_config('app.request_id', $2, true)
 """
 
 
@@ -98,11 +100,12 @@ class Database:
     async def acting_for(self, subject: str | None) -> AsyncIterator[Connection]:
         """A transaction for somebody: the audit log names them for what is changed in it.
 
+        It also names the request to the API that this is done for, if it is for one.
         subject: what tokens call the person; the log can only name who is one of `users`. Raises
         TimeoutError as `acquire` does.
         """
         async with self.acquire() as connection, connection.transaction():
-            await connection.execute(ACT_FOR, subject)
+            await connection.execute(ACT_FOR, subject, telemetry.request_id.get())
             yield connection
 
 

@@ -30,6 +30,7 @@ from server.http.api.bodies import StrictRequest
 from server.http.api.cors import Pages
 from server.http.api.openapi import described
 from server.http.api.problems import HANDLERS, allowed
+from server.http.api.request_ids import RequestIds
 from server.http.api.services import Services, provide_caller, provide_name, provide_services
 from server.http.ops import SecurityHeaders
 
@@ -62,7 +63,7 @@ def make_api(services: Services, policy: OriginPolicy) -> ASGIApp:
     policy: which pages may use it from a browser.
     """
     api = _make_routes(services)
-    return SecurityHeaders(Pages(api, policy), NO_STORE)  # type: ignore[arg-type]
+    return SecurityHeaders(RequestIds(Pages(api, policy)), NO_STORE)  # type: ignore[arg-type]
 
 
 def _make_routes(services: Services) -> Litestar:

@@ -7,10 +7,13 @@ from server.domain.origins import OriginPolicy
 from server.errors import ForeignPage
 from server.http.api.problems import PROBLEM_JSON, encoded
 
-EXPOSED = b"ETag, Link, Location, Retry-After, WWW-Authenticate"
+EXPOSED = b"ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-ID"
 PREFLIGHT = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
-    (b"access-control-allow-headers", b"Authorization, Content-Type, If-Match, If-None-Match"),
+    (
+        b"access-control-allow-headers",
+        b"Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID",
+    ),
     (b"access-control-max-age", b"600"),
 ]
 

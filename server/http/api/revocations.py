@@ -49,7 +49,7 @@ async def revoke(services: Services, caller: Caller, data: Revocation) -> Revoke
     if (data.user or data.token) != own and not bearer.teaches("*"):
         raise Forbidden("Your token may revoke only itself and its user's.")
     issued_until = None
-    async with services.database.acquire() as connection:
+    async with services.database.acting_for(bearer.user) as connection:
         if data.token is not None:
             await revocations.revoke_token(connection, data.token)
         elif data.user is not None:

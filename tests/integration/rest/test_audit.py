@@ -30,6 +30,35 @@ async def actors(connection: Connection, table: str) -> list[tuple[str, int | No
     return [(row["action"], row["actor"]) for row in rows]
 
 
+async def test_revocations_and_requests_are_named(
+    server: LyceumServer, connection: Connection
+) -> None:
+    """Who revoked a token, and by which request: its own id if it has a good one, else a new one.
+
+    The answer tells it.
+    """
+    api = Api(server, {"*": Role.TEACHER}, "revoking")
+    person = await connection.fetchval(
+        "insert into users (subject, username) values ('revoking', 'revoking') returning id"
+    )
+    given = ("from/a-proxy:1", "two words", "x" * 129, "")
+    told = []
+    for number, name in enumerate(given):
+        answer = await api(
+            "POST", "/revocations", {"token": f"stolen-{number}"}, **{"X-Request-ID": name}
+        )
+        assert answer.status == 200, answer
+        told.append(answer.headers["X-Request-ID"])
+    assert told[0] == given[0]
+    assert len({*told, *given}) == 7
+    logged = await connection.fetch(
+        "select actor, request_id from audit_log where table_name = 'revocations' order by id desc"
+        " limit $1",
+        len(given),
+    )
+    assert [tuple(row) for row in logged] == [(person, name) for name in reversed(told)]
+
+
 async def test_who_changed_it_is_logged(server: LyceumServer, connection: Connection) -> None:
     """Sessions, roles in them and webhooks name the person, if it is one of users; else nobody."""
     known, unknown = Api(server, {"*": Role.TEACHER}, "audited"), Api(server, {"*": Role.TEACHER})

@@ -5,4 +5,3 @@ drop function count_vote();
 drop function count_comment();
 drop function count_post();
 drop function add_to_stats(bigint, bigint, bigint, bigint);
-delete from permissions where action = 'post.vote';

@@ -3,9 +3,6 @@
 --
 -- Each locks what was voted on or commented, then one row of user_stats: always in that order.
 
-insert into permissions (role, action, scope)
-select unnest(array['STUDENT', 'INSTRUCTOR', 'MODERATOR', 'ADMIN']), 'post.vote', 'ANY';
-
 create function add_to_stats(
     person bigint, more_posts bigint, more_comments bigint, more_reputation bigint
 ) returns void

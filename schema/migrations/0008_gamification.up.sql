@@ -194,8 +194,12 @@ create table streaks (
 with (fillfactor = 70);
 
 comment on table streaks is 'Days in a row on which somebody learned.';
+comment on column streaks.current is 'Those of the last run; 0 once it is over, which a job finds out.';
 comment on column streaks.last_day is 'The last such day, by the person''s own time zone then.';
 comment on column streaks.days is 'The days in a row, run by run: the newest hundred of them. So a day that comes late falls in its place.';
+
+-- Which may be over.
+create index streaks_last_day_idx on streaks (last_day) where current > 0;
 
 create table leaderboard_periods (
     id bigint generated always as identity,

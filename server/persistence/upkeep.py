@@ -9,7 +9,9 @@ from server.config import Config
 from server.persistence import chat, partitions
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.jobs import Job, Jobs
+from server.persistence.school.lapsing import end_streaks
 from server.persistence.school.leaderboard import refresh_leaderboard
+from server.persistence.school.sign_in import forget_sessions
 from server.persistence.types import Connection
 
 log = structlog.get_logger()
@@ -28,6 +30,8 @@ def jobs(config: Config) -> tuple[Job, ...]:
         Job("partitions", HOUR, keep_partitions),
         Job("chat_keys", HOUR, chat.prune_keys),
         Job("leaderboard", 300.0, refresh_leaderboard),
+        Job("sign_ins", HOUR, forget_sessions),
+        Job("streaks", HOUR, end_streaks),
     )
 
 

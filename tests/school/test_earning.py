@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from asyncpg import Range
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,9 @@ from server.domain.school.deeds import Deed
 from server.domain.school.events import event_id
 from server.errors import BadRequest, Conflict, NotFound
 from server.persistence.school.earning import award, earn
+from server.persistence.school.lapsing import end_streaks
 from server.persistence.types import Connection
+from tests.schema.rows import insert
 from tests.school.make import AUTUMN, CATALOGUE, SPRING, person
 from tests.school.model import Standing, standing
 
@@ -177,3 +180,31 @@ async def test_who_can_not_earn(superuser: Connection, server: Connection) -> No
     with pytest.raises(BadRequest, match="takes nothing"):
         await award(server, user, 1, "LESSON", "lesson:1", None, datetime(2019, 12, 31, tzinfo=UTC))
     assert (await has(superuser, user)).xp == 0
+
+
+async def test_a_streak_ends(superuser: Connection, server: Connection) -> None:
+    """For who let a whole day go by where they are; who still can go on with it keeps it."""
+    now = datetime.now(UTC)
+    expected = {}
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"):
+        today = now.astimezone(ZoneInfo(zone)).date()
+        for ago in range(4):
+            user = await person(superuser, zone)
+            last = today - timedelta(days=ago)
+            runs = [Range(last - timedelta(days=1), last + timedelta(days=1))]
+            columns = {"current": 2, "longest": 2, "last_day": last, "days": runs}
+            await insert(superuser, "streaks", user_id=user, **columns)
+            await superuser.execute("update users set streak = 2 where id = $1", user)
+            expected[user] = 2 if ago < 2 else 0
+    assert (await end_streaks(server, batch=4)).keys() == {"streaks"}
+    assert await end_streaks(server) == {}
+    shown = "select id, streak from users where id = any($1)"
+    assert dict(await superuser.fetch(shown, list(expected))) == expected
+    kept = "select user_id, current from streaks where user_id = any($1)"
+    assert dict(await superuser.fetch(kept, list(expected))) == expected
+    (over, *_) = (user for user, streak in expected.items() if not streak)
+    earned = await award(server, over, 1, "COMMUNITY", "post:1", None, now)
+    assert earned.xp == 1
+    assert dict(await superuser.fetch(shown, [over])) == {over: 0}
+    again = await award(server, over, 1, "QUIZ", "quiz:1", None, now)
+    assert (again.streak, dict(await superuser.fetch(shown, [over]))) == (1, {over: 1})

@@ -242,8 +242,8 @@ worn as (
     on conflict on constraint user_badges_pkey do nothing
 )
 update users
-set xp = $18, level = $19, streak = $13, last_active_at = greatest(last_active_at, $2),
-    updated_at = now()
+set xp = $18, level = $19, streak = case when $12 is null then streak else $13 end,
+    last_active_at = greatest(last_active_at, $2), updated_at = now()
 where id = $1
 """,
 )

@@ -61,7 +61,7 @@ full join (
 where coalesce(told, 0) <> coalesce(counted, 0)
 order by period_id, width, bucket
 """
-# A streak that has ended may be shown as none.
+# Of a streak that has ended the job may have been here, or not yet.
 STREAKS = """
 select format(
     'user %s: streak %s; %s days in a row, at best %s; counted %s, at best %s',
@@ -80,8 +80,8 @@ from (
         ) as runs
     ) as counted on true
 ) as counted
-where current <> newest or longest < best
-    or streak <> current and (streak <> 0 or last_day >= (now() at time zone 'UTC')::date)
+where streak <> current or longest < best
+    or current <> newest and (current <> 0 or last_day >= (now() at time zone 'UTC')::date)
 order by id
 """
 # Rows of the leaderboard against each other; of users it is as old as its last refresh.

@@ -202,17 +202,15 @@ FORGET = Query(
     "sign_in.forget",
     Kind.UPKEEP,
     """
-with over as (
+delete from auth_sessions
+where id = any (array(
     select id
     from auth_sessions
     where expires_at < now() - $1::interval
     order by expires_at
     limit $2
     for update skip locked
-)
-delete from auth_sessions
-using over
-where auth_sessions.id = over.id
+))
 """,
 )
 

@@ -7,6 +7,7 @@ from server.cli.integrity import db_integrity
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
 from server.cli.maintain import db_maintain
 from server.cli.migrations import db_migrate, db_rollback, db_status
+from server.cli.performance import db_performance
 from server.cli.privacy import db_erase_user, db_export_user
 from server.cli.running import run
 from server.cli.schema import db_schema
@@ -37,6 +38,7 @@ from server.persistence.embedded import EmbeddedPostgres
         db_integrity,
         db_maintain,
         db_seed,
+        db_performance,
     ]
 )
 def db() -> None:

@@ -113,12 +113,14 @@ select
 from content_items as item
 cross join lateral (
     select jsonb_build_object(
-        'title', title, 'summary', summary, 'difficulty', difficulty, 'language', language
+        'title', title, 'summary', summary, 'difficulty', difficulty, 'language', language,
+        'seconds', date_part('epoch', estimated_time), 'metadata', metadata
     )::text as body
     from courses where id = item.course_id
     union all
     select jsonb_build_object(
-        'title', title, 'body', body, 'kind', kind, 'language', language, 'xp', xp
+        'title', title, 'body', body, 'kind', kind, 'language', language, 'xp', xp,
+        'exercise', exercise, 'seconds', date_part('epoch', estimated_time)
     )::text
     from lessons where id = item.lesson_id
 ) as shown

@@ -15,8 +15,8 @@ WEEK = (
 PEOPLE = {
     "sign_in.open": app(
         """
-        select person, person, sha256(convert_to('try-' || n, 'UTF8')), 'Mozilla/5.0', '192.0.2.1'::inet,
-            interval '30 days'
+        select person, person, sha256(convert_to('try-' || n, 'UTF8')), 'Mozilla/5.0',
+            '192.0.2.1'::inet, interval '30 days'
         from drawn
         """
     ),

@@ -60,13 +60,12 @@ def db_verify_audit(
         proof = with_database(lambda connection: _prove(connection, keys, row))
         click.echo(msgspec.json.format(msgspec.json.encode(proof)))
         return
-    report = with_database(
-        lambda connection: _verify(connection, keys, roots or _own_roots(config))
-    )
+    exported = roots or _own_roots(config)
+    report = with_database(lambda connection: _verify(connection, keys, exported))
     if as_json:
         print_json(msgspec.to_builtins(report))
     else:
-        _print(report)
+        _print(report, roots_file(config))
     sys.exit(1 if report.found else 0)
 
 
@@ -135,7 +134,7 @@ def _check(keys: Keys, text: bytes, as_json: bool) -> None:
     )
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, roots: Path | None) -> None:
     for finding in report.findings:
         click.echo(finding.text)
     if report.found > len(report.findings):
@@ -144,7 +143,8 @@ def _print(report: Report) -> None:
         f"{report.rows:,} rows and {report.seals:,} seals, {report.waiting:,} rows not sealed"
     )
     if report.not_exported is None:
-        click.echo("not compared with exported seals: LYCEUM_AUDIT_ROOTS_FILE names none")
+        why = "LYCEUM_AUDIT_ROOTS_FILE names none" if roots is None else f"{roots} is not there yet"
+        click.echo(f"not compared with exported seals: {why}")
     elif report.not_exported:
         click.echo(f"{report.not_exported:,} of the newest seals are not exported")
     click.echo("nothing was changed" if not report.found else f"{report.found:,} findings")

@@ -53,10 +53,19 @@ async def keep_changing(url: str) -> None:
         connection.terminate()
 
 
-async def test_a_server_seals(make_server: Callable[..., LyceumServer], tmp_path: Path) -> None:
-    """With nothing configured: what changes is sealed, also by killed and by ending servers."""
+async def test_a_server_seals(
+    make_server: Callable[..., LyceumServer], tmp_path: Path, public_key: Path
+) -> None:
+    """With nothing configured: what changes is sealed, also by killed and by ending servers.
+
+    Before, nothing is there to compare with.
+    """
     server = make_server(audit_seconds="0.1")
     beside = Command(tmp_path, data_dir=str(server.folder / "data"))
+    assert (await beside("db", "migrate")).code == 0
+    done = await beside("db", "verify-audit", "--public-key", str(public_key))
+    assert done.code == 0, done
+    assert "audit-roots.jsonl is not there yet" in done.output
     await server.start()
     changing = asyncio.create_task(keep_changing((await beside("db", "url")).output.strip()))
     await eventually(lambda: server.metric("lyceum_audit_rows_sealed_total"))

@@ -53,14 +53,27 @@ create index suspensions_user_id_idx on suspensions (user_id, suspended_at desc)
 create index suspensions_suspended_by_idx on suspensions (suspended_by);
 create index suspensions_lifted_by_idx on suspensions (lifted_by);
 
+-- Since when something waits for moderators; without flags, as long as it is there.
+alter table posts add column flagged_at timestamptz;
+alter table comments add column flagged_at timestamptz;
+comment on column posts.flagged_at is 'When it last became FLAGGED.';
+drop index posts_flagged_idx;
+drop index comments_flagged_idx;
+create index posts_flagged_idx on posts (coalesce(flagged_at, created_at), id)
+    where status = 'FLAGGED';
+create index comments_flagged_idx on comments (coalesce(flagged_at, created_at), id)
+    where status = 'FLAGGED';
+
 -- Nobody but its author may change a post: hence by the owner.
 create function raise_flag() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-    update posts set status = 'FLAGGED' where id = new.post_id and status = 'VISIBLE';
-    update comments set status = 'FLAGGED' where id = new.comment_id and status = 'VISIBLE';
+    update posts set status = 'FLAGGED', flagged_at = now()
+    where id = new.post_id and status = 'VISIBLE';
+    update comments set status = 'FLAGGED', flagged_at = now()
+    where id = new.comment_id and status = 'VISIBLE';
     return null;
 end
 $$;

@@ -100,6 +100,7 @@ CONTEXTS = (
             "votes",
             "flags",
             "suspensions",
+            "attention_seen",
             "search_vocabulary",
             "credentials",
         ),

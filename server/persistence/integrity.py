@@ -292,6 +292,7 @@ CHECKS = (
     Check("content-shown", "what is published is shown", school.CONTENT_SHOWN),
     Check("scores", "scores are the sum of votes", SCORES),
     Check("comments", "comments are counted rightly", COMMENTS),
+    Check("addressees", "comments tell whom they answer", school.ADDRESSEES),
     Check("community", "what people have written, and votes for it, are counted", school.COMMUNITY),
     Check("seal-numbers", "seals are numbered without gaps", SEAL_NUMBERS),
     Check("sealed-once", "no row of the audit log is in two seals", SEALED_TWICE),

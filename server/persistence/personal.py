@@ -233,17 +233,26 @@ CONTENT = (
         ("author_id",),
         stays="the curriculum's history, by the row of users that says nothing any more",
     ),
-    *(
-        Personal(
-            table,
-            "id",
-            "author_id = $1",
-            ("author_id", "moderated_by"),
-            (f"update {table} set author_id = null where author_id = $1",),  # noqa: S608
-            ("moderated_by", "search_vector"),
-            stays="what was written belongs to a discussion; it stays without an author",
-        )
-        for table in ("posts", "comments")
+    Personal(
+        "posts",
+        "id",
+        "author_id = $1",
+        ("author_id", "moderated_by"),
+        ("update posts set author_id = null where author_id = $1",),
+        ("moderated_by", "search_vector"),
+        stays="what was written belongs to a discussion; it stays without an author",
+    ),
+    Personal(
+        "comments",
+        "id",
+        "author_id = $1",
+        ("author_id", "addressee_id", "moderated_by"),
+        (
+            "update comments set author_id = null where author_id = $1",
+            "update comments set addressee_id = null where addressee_id = $1",
+        ),
+        ("addressee_id", "moderated_by"),
+        stays="what was said belongs to a discussion; it stays without an author",
     ),
     Personal(
         "votes",
@@ -253,6 +262,7 @@ CONTENT = (
         stays="votes are counted in what they are for",
     ),
     _own("flags"),
+    _own("attention_seen"),
     _own(
         "suspensions",
         others=("suspended_by", "lifted_by"),

@@ -132,6 +132,7 @@ RIGHT: Mapping[str, Columns] = {
     "votes": {**PERSON, "post_id": Ref("posts"), "value": 1},
     "flags": {**PERSON, "post_id": Ref("posts")},
     "suspensions": {**PERSON, "reason": "Spam."},
+    "attention_seen": {**PERSON, "seen_until": HOUR},
     "search_vocabulary": {"language": "en", "word": text("word"), "uses": 1},
     "credentials": {
         **PERSON,

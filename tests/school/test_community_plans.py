@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from server.persistence.queries import Query
 from server.persistence.school import (
+    attention,
     comments,
     credentials,
     curriculum,
@@ -74,10 +75,37 @@ insert into credentials (user_id, course_id, status, chain_id, contract, recipie
     from generate_series(1, 3000) n;
 insert into user_profiles (user_id) select id from users;
 insert into enrollments (user_id, course_id) select n, 7 from generate_series(1, 3000) n;
+update comments set addressee_id = 1 + id % 2998;
+insert into quiz_attempts (user_id, quiz_id, number, points, max_points, passed, submitted_at)
+    select 1 + n % 3000, 1 + n % 1000, 1, 1, 1, true, now() + interval '1 hour'
+    from generate_series(1, 3000) n;
+insert into code_submissions (user_id, course_id, lesson_id, source, status, submitted_at,
+        judged_at)
+    select 1 + n % 3000, 1, 1, '', case when n % 100 > 0 then 'FAILED' else 'PENDING' end,
+        now() - n * interval '1 second', case when n % 100 > 0 then now() end
+    from generate_series(1, 10000) n;
+insert into badges (slug, title) select 'badge-' || n, 'Badge' from generate_series(1, 20) n;
+insert into user_badges (user_id, badge_id)
+    select user_id, badge from generate_series(1, 3000) user_id, generate_series(1, 3) badge;
+insert into achievements (slug, title, criteria)
+    select 'achievement-' || n, 'Done', '{}' from generate_series(1, 20) n;
+insert into user_achievements (user_id, achievement_id)
+    select user_id, done from generate_series(1, 3000) user_id, generate_series(1, 3) done;
+insert into documents (name) select 'session-' || n from generate_series(1, 1000) n;
+insert into collaboration_sessions (id, name) select id, name from documents;
+insert into session_participants (session_id, user_id)
+    select id, 'subject ' || n from documents, generate_series(1, 5) n;
+insert into chat_messages (session_id, seq, revision, name, client_message_id, body, mentions,
+        sent_at)
+    select id, seq, seq, '', seq, 'hello',
+        case when seq = 1 then array['subject ' || id % 300] else '{}' end, now()
+    from documents, generate_series(1, 10) seq;
+insert into attention_seen select id, now() from users;
+update content_items set review_version = 2, review_at = now() where id % 100 = 0;
 set session_replication_role = origin;
 """
 # A role's or a school's, of which there are few rows.
-FEW = {"permissions"}
+FEW = {"permissions", "badges", "achievements"}
 
 
 class Tried(NamedTuple):
@@ -107,7 +135,7 @@ COURSE = """'{"title": "x", "questions": []}'"""
 CONTRACT = "'0x' || repeat('a', 40)"
 PLACE = ("now()", "500")
 ARGUMENTS = {
-    permissions.SCOPE: app("7", "'post.write'"),
+    permissions.SCOPES: app("7", "array['post.write']"),
     permissions.ACT: app("7"),
     posts.WRITE: app("7", ID, "'Title'", "'Body'", "'QUESTION'", "1", "1", "'en'"),
     posts.OWNER: app("7"),
@@ -129,6 +157,19 @@ ARGUMENTS = {
     comments.THREAD: app("7", "7", "0", "50"),
     comments.BEST: app("7", "7", "5", "500", "20"),
     comments.NEWEST_OF_AUTHOR: app("7", "7", *PLACE, "20"),
+    attention.LIST: server(
+        "7",
+        "now() - interval '1 day'",
+        "now()",
+        "'~'",
+        "0",
+        "20",
+        "true",
+        "'ANY'",
+        "'OWN'",
+    ),
+    attention.SINCE: server("7", "true"),
+    attention.SEEN: server("7", "now()"),
     credentials.ELIGIBLE: server("7", "7"),
     credentials.REQUEST: server("7", "7", "1", CONTRACT, CONTRACT),
     credentials.AGAIN: server("7", "7", CONTRACT),
@@ -183,6 +224,7 @@ ARGUMENTS = {
     votes.TAKE_BACK_FROM_COMMENT: app("7", "7"),
 }
 MODULES: tuple[ModuleType, ...] = (
+    attention,
     comments,
     credentials,
     curriculum,

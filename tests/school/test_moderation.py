@@ -40,7 +40,7 @@ async def waiting(campus: Campus, moderator: UserId, limit: int = 2) -> list[Fla
     """The whole queue, page by page."""
     found: list[Flagged] = []
     while True:
-        place = Place(found[-1].created_at, found[-1].what, found[-1].number) if found else None
+        place = Place(found[-1].since, found[-1].what, found[-1].number) if found else None
         page = await moderation.queue(campus.staff, moderator, place, limit)
         found += page
         if len(page) < limit:
@@ -48,7 +48,7 @@ async def waiting(campus: Campus, moderator: UserId, limit: int = 2) -> list[Fla
 
 
 async def test_the_queue(campus: Campus) -> None:
-    """Posts and comments in the order in which they were written, with who flagged them how."""
+    """Posts and comments in the order in which they were flagged, with who flagged them how."""
     author, ann, ben = [await campus.person() for _ in range(3)]
     moderator = await campus.person("MODERATOR")
     post, _ = await written(campus, author)
@@ -61,13 +61,13 @@ async def test_the_queue(campus: Campus) -> None:
     await flagged(campus, ann, "POST", post, "Spam.")
     queue = await waiting(campus, moderator)
     assert [(thing.what, thing.id, thing.flags, list(thing.reasons)) for thing in queue] == [
-        ("POST", post, 1, ["Spam."]),
-        ("COMMENT", comment, 2, ["Too rude.", "Rude."]),
         ("POST", later, 1, [""]),
+        ("COMMENT", comment, 2, ["Too rude.", "Rude."]),
+        ("POST", post, 1, ["Spam."]),
     ]
     assert [thing.title for thing in queue] == ["Gas", None, "Gas"]
     await moderation.decide(campus.staff, moderator, "COMMENT", comment, "DISMISS", "It is not.")
-    assert [thing.id for thing in await waiting(campus, moderator)] == [post, later]
+    assert [thing.id for thing in await waiting(campus, moderator)] == [later, post]
     carol = await campus.person()
     await flagged(campus, carol, "COMMENT", comment, "Still rude.")
     (again,) = [thing for thing in await waiting(campus, moderator) if thing.what == "COMMENT"]

@@ -173,6 +173,7 @@ async def _community(connection: Connection, name: str, person: Person, other: P
     await insert(connection, "comments", author_id=person.id, body=said(name))
     await insert(connection, "votes", **here)
     await insert(connection, "flags", **here)
+    await insert(connection, "attention_seen", **here)
     await insert(connection, "suspensions", **here)
     await insert(connection, "user_badges", **here, awarded_by=other.id, reason=mark(name))
     await insert(connection, "credentials", **here, metadata=json.dumps({"name": mark(name)}))

@@ -134,6 +134,22 @@ where value <> kept.body::jsonb ->> field
 order by item.id, field
 """
 
+ADDRESSEES = """
+select format('comment %s: answers user %s, not %s', id, answered, addressee_id) as wrong
+from (
+    select comments.id, comments.addressee_id,
+        nullif(
+            case when comments.parent_id is null then posts.author_id else parents.author_id end,
+            comments.author_id
+        ) as answered
+    from comments
+    join posts on posts.id = comments.post_id
+    left join comments as parents on parents.id = comments.parent_id
+) as comments
+-- Whoever was removed answers nobody, and is answered by nobody.
+where addressee_id <> answered or (addressee_id is null) and (answered is not null)
+order by id
+"""
 COMMUNITY = """
 select format('user %s: %s %s, counted %s', id, name, told, counted) as wrong
 from users

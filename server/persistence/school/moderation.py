@@ -20,6 +20,7 @@ from server.persistence.types import Connection
 
 What = Literal["POST", "COMMENT"]
 MOST = 100  # things of a page
+SINCE = "coalesce(flagged_at, created_at)"  # as in the index
 REASONS = 10  # of those who flagged one thing that are shown
 
 FLAG_POST = Query(
@@ -62,7 +63,8 @@ async def flag(connection: Connection, who: UserId, what: What, id: UUID, reason
 class Flagged(msgspec.Struct, frozen=True):
     """Something that waits for a decision. flags: since the last one; reasons: of the newest.
 
-    title: None for a comment. number: its key in the database, for paging.
+    title: None for a comment. number: its key in the database, for paging. since: when it was
+    flagged first of those.
     """
 
     what: What
@@ -71,7 +73,7 @@ class Flagged(msgspec.Struct, frozen=True):
     author_id: UserId | None
     title: str | None
     body: str
-    created_at: datetime
+    since: datetime
     flags: int
     reasons: Sequence[str]
 
@@ -79,20 +81,20 @@ class Flagged(msgspec.Struct, frozen=True):
 class Place(NamedTuple):
     """A place in the queue: what was last seen."""
 
-    created_at: datetime
+    since: datetime
     what: What
     number: int
 
 
 def _flagged(what: What, title: str) -> str:
     return f"""
-        select '{what}' as what, id, public_id, author_id, {title} as title, body, created_at,
+        select '{what}' as what, id, public_id, author_id, {title} as title, body, {SINCE} as since,
             moderated_at
         from {what.lower()}s
-        where status = 'FLAGGED' and created_at >= coalesce($1::timestamptz, '-infinity')
-            and (created_at, '{what}', id)
+        where status = 'FLAGGED' and {SINCE} >= coalesce($1::timestamptz, '-infinity')
+            and ({SINCE}, '{what}', id)
                 > (coalesce($1::timestamptz, '-infinity'), coalesce($2::text, ''), coalesce($3, 0))
-        order by created_at, id
+        order by {SINCE}, id
         limit $4
     """  # noqa: S608
 
@@ -110,11 +112,11 @@ QUEUE = Query(
     "moderation.queue",
     Kind.READ,
     f"""
-    select what, id, public_id, author_id, title, body, created_at, flags, reasons
+    select what, id, public_id, author_id, title, body, since, flags, reasons
     from (
         select *
         from (({_flagged("POST", "title")}) union all ({_flagged("COMMENT", "null")})) as each
-        order by created_at, what, id
+        order by since, what, id
         limit $4
     ) as page
     cross join lateral (
@@ -122,7 +124,7 @@ QUEUE = Query(
             coalesce((array_agg(reason order by flagged_at desc))[:{REASONS}], '{{}}') as reasons
         from ({_flags("POST")} union all {_flags("COMMENT")}) as raised
     ) as raised
-    order by created_at, what, id
+    order by since, what, id
     """,  # noqa: S608
 )
 
@@ -130,7 +132,7 @@ QUEUE = Query(
 async def queue(
     connection: Connection, moderator: UserId, after: Place | None = None, limit: int = 20
 ) -> Sequence[Flagged]:
-    """What was flagged and not decided, oldest first; after: the last thing seen."""
+    """What was flagged and not decided, longest waiting first; after: the last thing seen."""
     await require(connection, moderator, "post.hide")
     place = after or (None, None, None)
     rows = await fetch(connection, QUEUE, *place, min(limit, MOST))

@@ -3,23 +3,23 @@
 Row-level security holds rows of others; this holds deeds. Both are asked.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from server.domain.school.permissions import covers
+from server.domain.school.permissions import Scope, covers
 from server.errors import Forbidden
 from server.ids import UserId
-from server.persistence.queries import Kind, Query, execute, fetchval
+from server.persistence.queries import Kind, Query, execute, fetch
 from server.persistence.types import Connection
 
 # A grant that ran out gives nothing, also before users.role follows.
-SCOPE = Query(
-    "permissions.scope",
+SCOPES = Query(
+    "permissions.scopes",
     Kind.READ,
     """
-    select scope
+    select action, scope
     from users
-    join permissions on action = $2 and permissions.role = case
+    join permissions on action = any($2::text[]) and permissions.role = case
         when exists (
             select
             from role_grants
@@ -33,6 +33,12 @@ SCOPE = Query(
 )
 
 
+async def scopes(connection: Connection, who: UserId, actions: Sequence[str]) -> dict[str, Scope]:
+    """How far somebody may do each of these actions; those that it may not do are not there."""
+    rows = await fetch(connection, SCOPES, who, actions)
+    return {row["action"]: row["scope"] for row in rows}
+
+
 async def may(
     connection: Connection, who: UserId, action: str, owner: UserId | None = None
 ) -> bool:
@@ -40,7 +46,8 @@ async def may(
 
     owner: None for what is nobody's. As the person itself, as staff or as the server.
     """
-    return covers(await fetchval(connection, SCOPE, who, action), who, owner)
+    found = await scopes(connection, who, [action])
+    return covers(found.get(action), who, owner)
 
 
 async def require(

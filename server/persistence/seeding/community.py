@@ -64,22 +64,31 @@ from (
 """  # noqa: S608
 COMMENTS = f"""
 insert into comments (
-    id, public_id, post_id, parent_id, author_id, status, body, score, created_at, moderated_by,
-    moderated_at
+    id, public_id, post_id, parent_id, author_id, addressee_id, status, body, score, created_at,
+    moderated_by, moderated_at
 )
 overriding system value
 select
-    comment, seeding.uuid(comment, 'comment'), post,
-    case when number > 1 and seeding.unit(comment, 'answers') < 0.4
-        then post * 64 + 1 + floor(seeding.unit(comment, 'parent') * (number - 1))::bigint end,
-    known - floor(power(seeding.unit(comment, 'author'), 2) * known)::bigint,
+    comment, seeding.uuid(comment, 'comment'), post, post * 64 + parent, author,
+    nullif(
+        case
+            when parent is null then (select author_id from posts where id = post)
+            else nth_value(author, parent) over (
+                partition by post order by number
+                rows between unbounded preceding and unbounded following
+            )
+        end,
+        author
+    ),
     status, {prose("-comment", "words")},
     case when seeding.untold() and seeding.unit(comment, 'voted on') < 0.3
         then seeding.vote(-comment) else 0 end,
     at, case status when 'HIDDEN' then 3 end, case status when 'HIDDEN' then at end
 from (
     select post, number, comment, at,
-        seeding.known(at) as known,
+        known - floor(power(seeding.unit(comment, 'author'), 2) * known)::bigint as author,
+        case when number > 1 and seeding.unit(comment, 'answers') < 0.4
+            then 1 + floor(seeding.unit(comment, 'parent') * (number - 1))::integer end as parent,
         seeding.comment_status(comment) as status,
         4 + floor(power(seeding.unit(comment, 'length'), 2) * 25)::integer as words
     from (
@@ -94,6 +103,7 @@ from (
         ) as posted
         offset 0
     ) as placed
+    cross join lateral (select seeding.known(at) as known offset 0) as asked
     offset 0
 ) as written
 """  # noqa: S608

@@ -172,6 +172,7 @@ BREAKS = {
         "score 0, votes 1",
     ),
     "comments": ("update posts set comments = 2", "2 comments, counted 1"),
+    "addressees": ("update comments set addressee_id = null", "answers user"),
     "community": ("update user_stats set reputation = 7, posts = 0", "reputation 7, counted -1"),
     "seal-numbers": ("delete from audit_seals where number = 2", "seal 3 stands at place 2"),
     "sealed-once": (

@@ -1,0 +1,11 @@
+drop index chat_messages_mentions_idx;
+drop index quiz_attempts_user_id_submitted_at_idx;
+drop index code_submissions_submitted_at_idx;
+drop index code_submissions_user_id_judged_at_idx;
+drop index comments_author_id_moderated_at_idx;
+drop index posts_author_id_moderated_at_idx;
+drop trigger comments_addressed on comments;
+drop function address_comment();
+alter table comments drop column addressee_id;
+revoke select on content_items from lyceum_server;
+drop table attention_seen;

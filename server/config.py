@@ -5,21 +5,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from server import allowed
+from server.allowed import Deflate, Guests, LogFormat, Private, Sessions
 from server.domain.addresses import Network
 from server.domain.envelope import Keyring
-from server.domain.origins import OriginPolicy, normal
+from server.domain.origins import OriginPolicy
 from server.errors import ConfigError
 
-Guests = Literal["editor", "viewer", "off"]
-LogFormat = Literal["console", "json"]
-Sessions = Literal["open", "created"]
-Private = Literal["off", "allow"]
-Deflate = Literal["large", "off"]
 T = TypeVar("T")
-
-MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True)
@@ -151,70 +146,82 @@ class Config:
         """
         read = _Reader(environ)
         host = host or read.text("LYCEUM_HOST") or cls.host
-        database_url = read.parsed("LYCEUM_DATABASE_URL", None, _postgres_url)
+        database_url = read.parsed("LYCEUM_DATABASE_URL", None, allowed.postgres_url)
         local = is_loopback(host) and database_url is None
         if read.text("LYCEUM_KEYS") and read.text("LYCEUM_KEYS_FILE"):
             raise ConfigError("LYCEUM_KEYS and LYCEUM_KEYS_FILE are both set; allowed is one")
         guests: Guests = "editor" if local else "off"
         return cls(
             host=host,
-            port=port if port is not None else read.parsed("LYCEUM_PORT", cls.port, _port),
+            port=port if port is not None else read.parsed("LYCEUM_PORT", cls.port, allowed.port),
             database_url=database_url,
             data_dir=Path(read.text("LYCEUM_DATA_DIR") or cls.data_dir).absolute(),
-            auth_secret=read.parsed("LYCEUM_AUTH_SECRET", None, _secret),
-            jwks_file=read.parsed("LYCEUM_AUTH_JWKS_FILE", None, _file),
+            auth_secret=read.parsed("LYCEUM_AUTH_SECRET", None, allowed.secret),
+            jwks_file=read.parsed("LYCEUM_AUTH_JWKS_FILE", None, allowed.file),
             auth_issuer=read.text("LYCEUM_AUTH_ISSUER"),
             auth_audience=read.text("LYCEUM_AUTH_AUDIENCE"),
-            keys=read.parsed("LYCEUM_KEYS", None, _keys),
-            keys_file=read.parsed("LYCEUM_KEYS_FILE", None, _file),
-            guests=read.parsed("LYCEUM_GUESTS", guests, _guests),
-            sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, _sessions),
-            origins=read.parsed("LYCEUM_ORIGINS", cls.origins, _origins),
-            trusted_proxies=read.parsed("LYCEUM_TRUSTED_PROXIES", cls.trusted_proxies, _networks),
-            log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, _log_format),
-            deflate=read.parsed("LYCEUM_DEFLATE", cls.deflate, _deflate),
-            linger_seconds=read.parsed("LYCEUM_LINGER_SECONDS", cls.linger_seconds, _seconds),
-            history_seconds=read.parsed("LYCEUM_HISTORY_SECONDS", cls.history_seconds, _seconds),
-            drain_seconds=read.parsed("LYCEUM_DRAIN_SECONDS", cls.drain_seconds, _seconds),
+            keys=read.parsed("LYCEUM_KEYS", None, allowed.keys),
+            keys_file=read.parsed("LYCEUM_KEYS_FILE", None, allowed.file),
+            guests=read.parsed("LYCEUM_GUESTS", guests, allowed.guests),
+            sessions=read.parsed("LYCEUM_SESSIONS", cls.sessions, allowed.sessions),
+            origins=read.parsed("LYCEUM_ORIGINS", cls.origins, allowed.origins),
+            trusted_proxies=read.parsed(
+                "LYCEUM_TRUSTED_PROXIES", cls.trusted_proxies, allowed.networks
+            ),
+            log_format=read.parsed("LYCEUM_LOG_FORMAT", cls.log_format, allowed.log_format),
+            deflate=read.parsed("LYCEUM_DEFLATE", cls.deflate, allowed.deflate),
+            linger_seconds=read.parsed(
+                "LYCEUM_LINGER_SECONDS", cls.linger_seconds, allowed.seconds
+            ),
+            history_seconds=read.parsed(
+                "LYCEUM_HISTORY_SECONDS", cls.history_seconds, allowed.seconds
+            ),
+            drain_seconds=read.parsed("LYCEUM_DRAIN_SECONDS", cls.drain_seconds, allowed.seconds),
             activity_seconds=read.parsed(
-                "LYCEUM_ACTIVITY_SECONDS", cls.activity_seconds, _interval
+                "LYCEUM_ACTIVITY_SECONDS", cls.activity_seconds, allowed.interval
             ),
             activity_retention_days=read.parsed(
-                "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, _days
+                "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, allowed.days
             ),
-            audit_key_file=read.parsed("LYCEUM_AUDIT_KEY_FILE", None, _file),
-            audit_roots_file=read.parsed("LYCEUM_AUDIT_ROOTS_FILE", None, _file),
-            audit_seconds=read.parsed("LYCEUM_AUDIT_SECONDS", cls.audit_seconds, _interval),
-            webhooks_private=read.parsed("LYCEUM_WEBHOOKS_PRIVATE", cls.webhooks_private, _private),
+            audit_key_file=read.parsed("LYCEUM_AUDIT_KEY_FILE", None, allowed.file),
+            audit_roots_file=read.parsed("LYCEUM_AUDIT_ROOTS_FILE", None, allowed.file),
+            audit_seconds=read.parsed("LYCEUM_AUDIT_SECONDS", cls.audit_seconds, allowed.interval),
+            webhooks_private=read.parsed(
+                "LYCEUM_WEBHOOKS_PRIVATE", cls.webhooks_private, allowed.private
+            ),
             webhook_changed_seconds=read.parsed(
-                "LYCEUM_WEBHOOK_CHANGED_SECONDS", cls.webhook_changed_seconds, _seconds
+                "LYCEUM_WEBHOOK_CHANGED_SECONDS", cls.webhook_changed_seconds, allowed.seconds
             ),
             pace=Pace(
-                fanout_share=read.parsed("LYCEUM_FANOUT_SHARE", Pace.fanout_share, _share),
+                fanout_share=read.parsed("LYCEUM_FANOUT_SHARE", Pace.fanout_share, allowed.share),
                 fanout_longest_seconds=read.parsed(
-                    "LYCEUM_FANOUT_LONGEST_SECONDS", Pace.fanout_longest_seconds, _longest
+                    "LYCEUM_FANOUT_LONGEST_SECONDS", Pace.fanout_longest_seconds, allowed.longest
                 ),
-                presence_share=read.parsed("LYCEUM_PRESENCE_SHARE", Pace.presence_share, _share),
+                presence_share=read.parsed(
+                    "LYCEUM_PRESENCE_SHARE", Pace.presence_share, allowed.share
+                ),
                 presence_longest_seconds=read.parsed(
-                    "LYCEUM_PRESENCE_LONGEST_SECONDS", Pace.presence_longest_seconds, _longest
+                    "LYCEUM_PRESENCE_LONGEST_SECONDS",
+                    Pace.presence_longest_seconds,
+                    allowed.longest,
                 ),
             ),
             pooling=Pooling(
-                size=read.parsed("LYCEUM_POOL_SIZE", Pooling.size, _pool_size),
+                size=read.parsed("LYCEUM_POOL_SIZE", Pooling.size, allowed.pool_size),
                 slow_seconds=read.parsed(
-                    "LYCEUM_SLOW_QUERY_MS", Pooling.slow_seconds, _milliseconds
+                    "LYCEUM_SLOW_QUERY_MS", Pooling.slow_seconds, allowed.milliseconds
                 ),
-                pooler_url=read.parsed("LYCEUM_POOLER_URL", None, _postgres_url),
+                pooler_url=read.parsed("LYCEUM_POOLER_URL", None, allowed.postgres_url),
                 replica_urls=read.parsed(
-                    "LYCEUM_REPLICA_URLS", Pooling.replica_urls, _postgres_urls
+                    "LYCEUM_REPLICA_URLS", Pooling.replica_urls, allowed.postgres_urls
                 ),
                 replica_lag_seconds=read.parsed(
-                    "LYCEUM_REPLICA_MAX_LAG_SECONDS", Pooling.replica_lag_seconds, _interval
+                    "LYCEUM_REPLICA_MAX_LAG_SECONDS", Pooling.replica_lag_seconds, allowed.interval
                 ),
             ),
             limits=Limits(
                 **{
-                    name: read.parsed(f"LYCEUM_LIMIT_{name.upper()}", default, _limit)
+                    name: read.parsed(f"LYCEUM_LIMIT_{name.upper()}", default, allowed.limit)
                     for name, default in _defaults(Limits).items()
                 }
             ),
@@ -259,162 +266,3 @@ def without_password(url: str) -> str:
 def _shown(name: str, value: str) -> str:
     """The value as an error may show it: no secret, no password."""
     return "…" if "SECRET" in name or name == "LYCEUM_KEYS" else repr(without_password(value))
-
-
-def _port(value: str) -> int:
-    if not value.isdecimal() or not 0 <= int(value) <= 65535:
-        raise ValueError("allowed is a port number, 1 to 65535 (0 takes any free one)")
-    return int(value)
-
-
-def _is_postgres_url(value: str) -> bool:
-    return value.startswith(("postgres://", "postgresql://"))
-
-
-def _postgres_url(value: str) -> str | None:
-    if not _is_postgres_url(value):
-        raise ValueError("allowed is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return value
-
-
-def _postgres_urls(value: str) -> tuple[str, ...]:
-    urls = tuple(item.strip() for item in value.split(","))
-    if not all(map(_is_postgres_url, urls)):
-        raise ValueError("allowed are postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with commas")
-    return urls
-
-
-def _secret(value: str) -> str | None:
-    if len(value.encode()) < 32:
-        raise ValueError("at least 32 bytes are needed; `openssl rand -hex 32` makes some")
-    if "-----BEGIN" in value:
-        raise ValueError("this is a key of a pair; public ones go into LYCEUM_AUTH_JWKS_FILE")
-    return value
-
-
-def _keys(value: str) -> Keyring | None:
-    return Keyring.parse(value)
-
-
-def _file(value: str) -> Path | None:
-    return Path(value).absolute()
-
-
-def _guests(value: str) -> Guests:
-    if value == "editor":
-        return "editor"
-    if value == "viewer":
-        return "viewer"
-    if value == "off":
-        return "off"
-    raise ValueError("allowed are editor, viewer and off")
-
-
-def _sessions(value: str) -> Sessions:
-    if value == "open":
-        return "open"
-    if value == "created":
-        return "created"
-    raise ValueError("allowed are open (a join makes the session) and created (only over REST)")
-
-
-def _private(value: str) -> Private:
-    if value == "off":
-        return "off"
-    if value == "allow":
-        return "allow"
-    raise ValueError("allowed are off (webhooks lead to public addresses only) and allow")
-
-
-def _origins(value: str) -> frozenset[str]:
-    try:
-        return frozenset(
-            item if item == "*" else normal(item) for item in map(str.strip, value.split(","))
-        )
-    except ValueError:
-        raise ValueError(
-            "allowed are origins of pages with commas between, as https://school.example; * is all"
-        ) from None
-
-
-def _networks(value: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(item.strip()) for item in value.split(","))
-    except ValueError:
-        raise ValueError(
-            "allowed are addresses and networks with commas between, as 10.0.0.0/8"
-        ) from None
-
-
-def _log_format(value: str) -> LogFormat:
-    if value == "console":
-        return "console"
-    if value == "json":
-        return "json"
-    raise ValueError("allowed are console and json")
-
-
-def _deflate(value: str) -> Deflate:
-    if value == "large":
-        return "large"
-    if value == "off":
-        return "off"
-    raise ValueError("allowed are large (what is large is sent compressed) and off")
-
-
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < 1e10:
-        raise ValueError("allowed is a number of seconds, 0 or more")
-    return seconds
-
-
-def _interval(value: str) -> float:
-    seconds = _seconds(value)
-    if not 0.1 <= seconds <= 3600:
-        raise ValueError("allowed is a number of seconds, 0.1 to 3600")
-    return seconds
-
-
-def _share(value: str) -> float:
-    try:
-        share = float(value)
-    except ValueError:
-        share = 0.0
-    if not 0.01 <= share <= 1:
-        raise ValueError("allowed is a part of the event loop, 0.01 to 1")
-    return share
-
-
-def _longest(value: str) -> float:
-    seconds = _seconds(value)
-    if seconds > 10:
-        raise ValueError("allowed is a number of seconds, 0 (at once) to 10")
-    return seconds
-
-
-def _pool_size(value: str) -> int:
-    if not value.isdecimal() or not 2 <= int(value) <= 200:
-        raise ValueError("allowed is a number of connections, 2 to 200")
-    return int(value)
-
-
-def _milliseconds(value: str) -> float:
-    if not value.isdecimal() or int(value) > 3_600_000:
-        raise ValueError("allowed is a number of milliseconds, 1 or more; 0 logs no statement")
-    return int(value) / 1000
-
-
-def _days(value: str) -> int:
-    if not value.isdecimal() or int(value) > MOST_DAYS:
-        raise ValueError(f"allowed is a number of days, 1 to {MOST_DAYS}; 0 keeps everything")
-    return int(value)
-
-
-def _limit(value: str) -> int:
-    if not value.isdecimal():
-        raise ValueError("allowed is a whole number, 0 or more; 0 lifts the limit")
-    return int(value)

@@ -12,7 +12,7 @@ from typing import TextIO, cast
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from server.config import LogFormat
+from server.allowed import LogFormat
 from server.fast_metrics import AskedGauge, FastCounter, FastHistogram, FastHistograms
 
 FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)

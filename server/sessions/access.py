@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from server.config import Config, Guests
+from server.allowed import Guests
+from server.config import Config
 from server.domain.identity import Bearer, Identity
 from server.domain.roles import Role
 from server.errors import Forbidden, TokenRevoked, Unauthorized

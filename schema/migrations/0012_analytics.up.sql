@@ -11,24 +11,27 @@ create table learning_analytics (
     lesson_id bigint,
     event_type text not null,
     data jsonb,
+    batch bigint not null
+        default coalesce(nullif(current_setting('app.event_batch', true), ''), '0')::bigint,
     constraint learning_analytics_event_type_check check (length(event_type) between 1 and 64)
 ) partition by range (at);
 
-comment on table learning_analytics is 'What people did, by month of doing. It has no primary key, which would cost a third of the speed at which events are taken; one that came twice is counted once by its event_id.';
+comment on table learning_analytics is 'What people did, by month of doing. It has no primary key, which would cost a third of the speed at which events are taken; one that came twice is counted once, by its moment and event_id.';
 comment on column learning_analytics.at is 'When it happened, as its sender says.';
-comment on column learning_analytics.received_at is 'When it came; rollups go by it, so that late events are not missed.';
+comment on column learning_analytics.received_at is 'When it came.';
 comment on column learning_analytics.event_id is 'Chosen by the sender, the same when it is sent again.';
-comment on column learning_analytics.user_id is 'Of users; null for a visitor.';
+comment on column learning_analytics.user_id is 'Of users; null for a visitor; negative for somebody who was erased.';
 comment on column learning_analytics.session_id is 'A visit: what one browser did without a longer pause.';
 comment on column learning_analytics.event_type is 'What happened: «lesson.completed».';
 comment on column learning_analytics.data is 'What else there is to it, by type.';
+comment on column learning_analytics.batch is 'Of analytics_batches, until it is counted: all of one transaction have the same. 0: written past the table, to be counted by a rebuild.';
 
 -- Somebody's timeline.
 create index learning_analytics_user_id_at_idx on learning_analytics (user_id, at);
--- A stretch of time; and what came since the last rollup. Rows come nearly in the order of both.
+-- A stretch of time: rows come nearly in its order.
 create index learning_analytics_at_idx on learning_analytics using brin (at);
-create index learning_analytics_received_at_idx
-    on learning_analytics using brin (received_at);
+-- What is not counted yet. It only grows at its end and holds each batch once: it costs little.
+create index learning_analytics_batch_idx on learning_analytics (batch);
 
 create table analytics_course_daily (
     course_id bigint not null,
@@ -123,5 +126,5 @@ create table analytics_watermarks (
 );
 
 comment on table analytics_watermarks is 'How far each rollup has come.';
-comment on column analytics_watermarks.received_until is 'All events received before are in it.';
+comment on column analytics_watermarks.received_until is 'When the newest event came that is in it.';
 comment on column analytics_watermarks.events is 'How many those are.';

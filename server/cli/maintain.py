@@ -19,19 +19,25 @@ from server.cli.running import (
 from server.persistence import jobs, upkeep
 from server.persistence.database import connect
 from server.persistence.jobs import Job, Run, State, due_at
+from server.persistence.school.rollups import ask_rebuild
 
 
 @click.command("maintain")
 @click.option("--job", "names", multiple=True, metavar="NAME", help="Run this one; repeatable.")
 @click.option("--all", "everything", is_flag=True, help="Run all, due or not.")
 @click.option("--list", "only_list", is_flag=True, help="Tell how they stand; run none.")
+@click.option("--rebuild", is_flag=True, help="Count all learning events anew, by `rollups`.")
 @json_option
-def db_maintain(names: tuple[str, ...], everything: bool, only_list: bool, as_json: bool) -> None:
+def db_maintain(
+    names: tuple[str, ...], everything: bool, only_list: bool, rebuild: bool, as_json: bool
+) -> None:
     """Run the background jobs that are due, as servers do; exit code 1 if one fails.
 
     A job that a server is just running is left to it.
     """
     known = upkeep.jobs(read_config())
+    if rebuild:
+        names = (*names, "rollups")
     wanted = _wanted(known, names)
 
     async def look(url: str) -> dict[str, State]:
@@ -41,6 +47,9 @@ def db_maintain(names: tuple[str, ...], everything: bool, only_list: bool, as_js
 
     async def work(url: str) -> list[Run]:
         standing = await look(url)
+        if rebuild:
+            async with connected(url) as connection:
+                await ask_rebuild(connection)
         forced = everything or bool(names)
         return [
             await jobs.attempt(lambda: connect(url), job, only_if_due=not forced)

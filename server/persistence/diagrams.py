@@ -120,6 +120,12 @@ CONTEXTS = (
             "analytics_type_hourly",
             "analytics_user_daily",
             "analytics_watermarks",
+            "analytics_submissions_daily",
+            "analytics_active_daily",
+            "analytics_collaboration_hourly",
+            "analytics_batches",
+            "analytics_activity_hours",
+            "analytics_rebuilds",
         ),
     ),
 )

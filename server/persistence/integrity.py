@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from server.persistence.school import integrity as school
+from server.persistence.school import rollup_checks
 from server.persistence.types import Connection
 
 MOST_SHOWN = 20  # rows of one check; the others are counted
@@ -294,6 +295,16 @@ CHECKS = (
     Check("comments", "comments are counted rightly", COMMENTS),
     Check("addressees", "comments tell whom they answer", school.ADDRESSEES),
     Check("community", "what people have written, and votes for it, are counted", school.COMMUNITY),
+    *(
+        Check(
+            table.removeprefix("analytics_").replace("_", "-"),
+            "counts of events are those of the events",
+            statement,
+        )
+        for table, statement in rollup_checks.BY_EVENTS.items()
+    ),
+    Check("active", "who is active follows from the days of people", rollup_checks.ACTIVE_DAYS),
+    Check("collaboration", "counts of activity are those of it", rollup_checks.COLLABORATION),
     Check("seal-numbers", "seals are numbered without gaps", SEAL_NUMBERS),
     Check("sealed-once", "no row of the audit log is in two seals", SEALED_TWICE),
 )

@@ -7,6 +7,8 @@ others hold users.id.
 
 from typing import Literal, NamedTuple
 
+from server.persistence.school.rollup_tables import LOCK_KEY
+
 ERASED_NAME = "Erased person"
 
 
@@ -296,6 +298,15 @@ SECURITY = (
     ),
 )
 
+# What is counted of an event, and cannot tell who did it.
+COUNTED_DATA = """nullif(jsonb_strip_nulls(jsonb_build_object(
+                'seconds', case jsonb_typeof(data -> 'seconds')
+                    when 'number' then data -> 'seconds' end,
+                'xp', case jsonb_typeof(data -> 'xp') when 'number' then data -> 'xp' end,
+                'status', case when data ->> 'status' in ('PASSED', 'FAILED', 'ERROR', 'TIMEOUT')
+                    then data -> 'status' end
+            )), '{}')"""
+
 ANALYTICS = (
     Personal(
         "learning_analytics",
@@ -303,15 +314,34 @@ ANALYTICS = (
         "user_id = $1",
         ("user_id",),
         (
-            """
+            # Nobody is just counting what follows; a statement of its own, so that the next one
+            # sees all that was counted. It gives no row, as rows are counted.
+            f"select from pg_advisory_xact_lock({LOCK_KEY}) where $1 > 0 having count(*) = 0",
+            f"""
+            with somebody as materialized (
+                select -1 - floor(random() * 9e15)::bigint as id
+            ),
+            days as (
+                update analytics_user_daily
+                set user_id = somebody.id
+                from somebody
+                where user_id = $1
+            )
             update learning_analytics
-            set user_id = null, session_id = null, data = null
+            set user_id = somebody.id, session_id = null, data = {COUNTED_DATA}
+            from somebody
             where user_id = $1
-            """,
+            """,  # noqa: S608
         ),
-        stays="events, as of a visitor",
+        stays="events without details, as of somebody with a number that nobody knows",
     ),
-    _own("analytics_user_daily"),
+    Personal(
+        "analytics_user_daily",
+        "id",
+        "user_id = $1",
+        ("user_id",),
+        stays="the counts of days, with the same number",
+    ),
 )
 
 # In the order of erasing: users comes last, as others are found through it.

@@ -9,6 +9,7 @@ from server.config import Config
 from server.persistence import chat, partitions
 from server.persistence.database import PASSING, Database, describe
 from server.persistence.jobs import Job, Jobs
+from server.persistence.school import rollups
 from server.persistence.school.lapsing import end_streaks
 from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.school.sign_in import forget_sessions
@@ -16,7 +17,7 @@ from server.persistence.types import Connection
 
 log = structlog.get_logger()
 
-HOUR = 3600.0  # seconds
+MINUTE, HOUR = 60.0, 3600.0  # seconds
 
 
 def jobs(config: Config) -> tuple[Job, ...]:
@@ -32,6 +33,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
         Job("leaderboard", 300.0, refresh_leaderboard),
         Job("sign_ins", HOUR, forget_sessions),
         Job("streaks", HOUR, end_streaks),
+        Job("rollups", MINUTE, rollups.roll_up),
     )
 
 

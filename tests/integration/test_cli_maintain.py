@@ -74,6 +74,19 @@ async def test_how_jobs_stand(lyceum: Command, connection: Connection) -> None:
     assert (told["name"], told["failing"], told["every"]) == ("chat_keys", 2, 3600)
 
 
+async def test_counting_anew(lyceum: Command, connection: Connection) -> None:
+    """Events that were put in past their table are counted, too."""
+    await connection.execute(
+        "insert into learning_analytics (at, event_id, event_type)"
+        " values (now(), gen_random_uuid(), 'lesson.started')"
+    )
+    await connection.execute("delete from analytics_batches")
+    assert (await lyceum("db", "maintain", "--job", "rollups")).output == "rollups: nothing to do\n"
+    done = await lyceum("db", "maintain", "--rebuild")
+    assert re.fullmatch(r"rollups: days 1[0-9][0-9]\n", done.output), done
+    assert await connection.fetchval("select sum(events) from analytics_type_hourly") == 1
+
+
 async def test_a_job_that_is_not_there(lyceum: Command) -> None:
     """Those that are, are named."""
     complaint = (await lyceum("db", "maintain", "--job", "nap")).complaint

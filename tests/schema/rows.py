@@ -26,6 +26,11 @@ def text(prefix: str) -> Callable[[], str]:
     return lambda: f"{prefix}-{next(_numbers)}"
 
 
+def some_day() -> date:
+    """A day of its own."""
+    return TODAY - timedelta(days=next(_numbers))
+
+
 def number() -> int:
     """Another one each time."""
     return next(_numbers)
@@ -164,6 +169,12 @@ RIGHT: Mapping[str, Columns] = {
     "analytics_type_hourly": {"event_type": text("type"), "hour": HOUR},
     "analytics_user_daily": {"user_id": number, "day": TODAY},
     "analytics_watermarks": {"rollup": text("rollup")},
+    "analytics_batches": {"begun_at": lambda: datetime.now(UTC)},
+    "analytics_activity_hours": {"hour": HOUR},
+    "analytics_submissions_daily": {"course_id": number, "day": TODAY, "result": "PASSED"},
+    "analytics_active_daily": {"day": some_day},
+    "analytics_collaboration_hourly": {"hour": lambda: HOUR - timedelta(hours=next(_numbers))},
+    "analytics_rebuilds": {"day": some_day},
 }
 
 

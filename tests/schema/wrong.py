@@ -269,6 +269,11 @@ WRONG: Mapping[str, Values] = {
     "analytics_type_hourly_hour_check": {"hour": HOUR + timedelta(minutes=1)},
     "analytics_type_hourly_counts_check": {"events": 1, "people": 2},
     "analytics_user_daily_counts_check": {"submissions": -1},
+    "analytics_submissions_daily_result_check": {"result": "GOOD"},
+    "analytics_submissions_daily_submissions_check": {"submissions": -1},
+    "analytics_active_daily_people_check": {"people": -1},
+    "analytics_collaboration_hourly_hour_check": {"hour": HOUR + timedelta(minutes=1)},
+    "analytics_collaboration_hourly_counts_check": {"runs": -1},
     "analytics_watermarks_rollup_check": {"rollup": ""},
     "analytics_watermarks_events_check": {"events": -1},
 }

@@ -4,6 +4,7 @@ A new `Query` of server.persistence.school needs a line here, or in the module o
 it is for upkeep; a test says so.
 """
 
+from server.persistence.performance.analytics import ANALYTICS
 from server.persistence.performance.community import COMMUNITY, CREDENTIALS, CURRICULUM, MODERATION
 from server.persistence.performance.drawing import Draw, app, server
 
@@ -141,6 +142,7 @@ QUIZZES = {
     ),
 }
 ARGUMENTS: dict[str, Draw] = {
+    **ANALYTICS,
     **PEOPLE,
     **CATALOGUE,
     **EARNING,

@@ -12,6 +12,7 @@ from server.errors import DatabaseError
 from server.persistence import encryption_keys, partitions, roles
 from server.persistence.connections import CONNECT_TIMEOUT
 from server.persistence.locks import advisory_lock
+from server.persistence.school import rollups
 from server.persistence.seeding import (
     collaboration,
     community,
@@ -161,9 +162,11 @@ def _steps(plan: Plan, kek: Kek | None, there: set[str]) -> list[Step]:
 
 
 async def _tidy(connection: Connection, workers: Sequence[Connection]) -> None:
-    """Drop what only seeding takes; see that everything can be read by its indexes alone."""
+    """Drop what only seeding takes; count events; have everything read by its indexes alone."""
     await connection.execute(CLEAR)
     await connection.execute(ground.DROP_FUNCTIONS)
+    await rollups.ask_rebuild(connection)
+    await rollups.roll_up(connection)
     tables = iter([row[0] for row in await connection.fetch(TABLES)])
 
     async def vacuum(worker: Connection) -> None:

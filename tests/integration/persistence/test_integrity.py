@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -11,8 +12,10 @@ from asyncpg import Range
 from server.persistence import integrity
 from server.persistence.database import connect
 from server.persistence.integrity import CHECKS, Check, check_all
+from server.persistence.school.events import Event, take
 from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.school.ranks import moved
+from server.persistence.school.rollups import roll_up
 from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.support.postgres import PostgresInstance
@@ -37,6 +40,10 @@ insert into audit_seals
 alter table audit_seals disable trigger user;
 alter table content_versions disable trigger user;
 """
+
+JUDGED = Event(
+    datetime.now(UTC), uuid4(), "submission.judged", 1, None, 1, 11, {"status": "PASSED"}
+)
 
 
 async def add_people(db: Connection) -> None:
@@ -77,6 +84,8 @@ async def right(postgres: PostgresInstance) -> AsyncIterator[Connection]:
     connection = await connect(await postgres.create_database())
     await connection.execute(LIVE)
     await add_people(connection)
+    await take(connection, [JUDGED])
+    await roll_up(connection)
     yield connection
     connection.terminate()
 
@@ -174,6 +183,28 @@ BREAKS = {
     "comments": ("update posts set comments = 2", "2 comments, counted 1"),
     "addressees": ("update comments set addressee_id = null", "answers user"),
     "community": ("update user_stats set reputation = 7, posts = 0", "reputation 7, counted -1"),
+    "course-daily": (
+        "update analytics_course_daily set events = 9",
+        ": kept (9,1,0,0,0,0,1,1,0,0)",
+    ),
+    "lesson-daily": ("delete from analytics_lesson_daily", ": kept , events say (1,1,1,0,0,0)"),
+    "type-hourly": ("update analytics_type_hourly set people = 0", "submission.judged, "),
+    "user-daily": (
+        "update analytics_user_daily set submissions = 0",
+        ": kept (1,0,0,0,0), events say (1,0,1,0,0)",
+    ),
+    "submissions-daily": (
+        "update analytics_submissions_daily set result = 'ERROR'",
+        "ERROR: kept (1), events say ",
+    ),
+    "active": (
+        "update analytics_active_daily set week_change = 2 where people = 1",
+        ": kept (1,2,1), days of people say (1,1,1)",
+    ),
+    "collaboration": (
+        "update analytics_collaboration_hourly set runs = 4",
+        ": kept (3,3,0,0,0,4), activity says (3,3,0,0,0,0)",
+    ),
     "seal-numbers": ("delete from audit_seals where number = 2", "seal 3 stands at place 2"),
     "sealed-once": (
         "update audit_seals set ids = '{[1,3)}' where number = 2",
@@ -184,6 +215,7 @@ BREAKS = {
 
 # What is wrong as well then.
 ALONG = {
+    "activity": {"collaboration"},
     "journal-end": {"snapshots"},
     "snapshots": {"journal-end"},
     "chat-replies": {"chat-keys", "chat-counters"},

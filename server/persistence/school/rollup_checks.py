@@ -1,0 +1,91 @@
+"""Statements that compare rollups with what they count; see server/persistence/integrity.py.
+
+Left out is what is not counted yet, what is to be counted anew, and what was counted of events
+that have been dropped since.
+"""
+
+from server.persistence.school.rollup_tables import ACTIVE, ALL_CHAINED, EVENTS, ROLLUPS, Rollup
+
+# The first day of which there are events.
+KEPT = r"""
+kept as (
+    select min(bound::timestamptz at time zone 'UTC')::date as day
+    from pg_inherits
+    join pg_class on pg_class.oid = inhrelid
+    cross join substring(pg_get_expr(relpartbound, inhrelid) from 'FROM \(''([^'']+)''') as bound
+    where inhparent = 'learning_analytics'::regclass
+)"""
+
+
+def events_agree(rollup: Rollup) -> str:
+    """Rows of a rollup that say something else than the events."""
+    keys = ", ".join(rollup.keys)
+    values = ", ".join(name for name in rollup.columns if name not in rollup.keys)
+    day = "day" if "day" in rollup.keys else "(hour at time zone 'UTC')::date"
+    which = f"""{day} >= (select day from kept)
+        and {day} not in (select day from analytics_rebuilds)"""  # noqa: S608
+    return f"""
+with {KEPT},
+settled as (
+    select *, true as fresh
+    from learning_analytics
+    where batch not in (select id from analytics_batches)
+),
+events as materialized ({EVENTS}
+)
+select format('%s: kept %s, events say %s', concat_ws(', ', {keys}), told, counted) as wrong
+from (
+    select {keys}, row({values})::text as told from {rollup.table} where {which}
+) as stored
+full join (
+    select {keys}, row({values})::text as counted from ({rollup.counts}
+    ) as each where {which}
+) as counted using ({keys})
+where told is distinct from counted
+order by {keys}
+"""  # noqa: S608
+
+
+BY_EVENTS = {rollup.table: events_agree(rollup) for rollup in ROLLUPS}
+
+ACTIVE_DAYS = f"""
+with {ALL_CHAINED}
+select format('%s: kept %s, days of people say %s', day, told, counted) as wrong
+from (
+    select day, row(people, week_change, month_change)::text as told
+    from analytics_active_daily
+    where (people, week_change, month_change) <> (0, 0, 0)
+        and not exists (select from analytics_rebuilds)
+) as stored
+full join (
+    select day, row(people, week_change, month_change)::text as counted
+    from ({ACTIVE}
+    ) as each
+    where not exists (select from analytics_rebuilds)
+) as counted using (day)
+where told is distinct from counted
+order by day
+"""  # noqa: S608
+
+COLLABORATION = """
+select format('%s: kept %s, activity says %s', hour, told, counted) as wrong
+from (
+    select hour, row(sessions, participants, seconds, updates, messages, runs)::text as told
+    from analytics_collaboration_hourly
+    where hour >= (select min(at) from session_activity) - interval '1 hour'
+        and hour not in (select hour from analytics_activity_hours)
+) as stored
+full join (
+    select date_trunc('hour', at, 'UTC') as hour,
+        row(
+            count(distinct session_id), count(distinct participant),
+            coalesce(round(sum(seconds::numeric), 3), 0), coalesce(sum(updates), 0),
+            count(*) filter (where kind = 'chat'), count(*) filter (where kind = 'run')
+        )::text as counted
+    from session_activity
+    where date_trunc('hour', at, 'UTC') not in (select hour from analytics_activity_hours)
+    group by 1
+) as counted using (hour)
+where told is distinct from counted
+order by hour
+"""

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "pgbouncer.ini"
 PROGRAM = Path("/usr/sbin/pgbouncer")  # where Debian's package puts it
-SECRETS = "select rolname, rolpassword from pg_authid where rolpassword is not null"
+OURS = "rolname in ('lyceum_live', 'lyceum_web')"
 
 
 class PgBouncer:
@@ -49,9 +49,8 @@ async def pgbouncer(
         with closing(socket.create_server(("127.0.0.1", 0))) as free:
             port = free.getsockname()[1]
         async with connected(superuser_url) as superuser:
-            rows = await superuser.fetch(SECRETS)
-        users = "".join(f'"{row[0]}" "{row[1]}"\n' for row in rows)
-        (folder / "users").write_text(users)
+            rows = await superuser.fetch(_statement_for_users())
+        (folder / "users").write_text("".join(f"{row[0]}\n" for row in rows))
         settings = {
             "listen_port": str(port),
             "auth_file": str(folder / "users"),
@@ -79,6 +78,14 @@ async def pgbouncer(
         finally:
             process.kill()
             await postmaster.ended(process)
+
+
+def _statement_for_users() -> str:
+    """The one that deploy/ tells, for all logins."""
+    lines = CONFIGURATION.read_text().splitlines()
+    (statement,) = [line for line in lines if line.startswith(";   select ")]
+    assert OURS in statement
+    return statement.lstrip("; ").replace(OURS, "rolpassword is not null")
 
 
 def _configuration(url: str, bounded: bool, settings: dict[str, str]) -> str:

@@ -18,6 +18,7 @@ from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.school.make import AUTUMN, CATALOGUE, SPRING, person
 from tests.school.model import Standing, standing
+from tests.support.logins import connected
 
 # Clocks change here by an hour, by half of one, at other times of the year, and never.
 ZONES = (
@@ -208,3 +209,23 @@ async def test_a_streak_ends(superuser: Connection, server: Connection) -> None:
     assert dict(await superuser.fetch(shown, [over])) == {over: 0}
     again = await award(server, over, 1, "QUIZ", "quiz:1", None, now)
     assert (again.streak, dict(await superuser.fetch(shown, [over]))) == (1, {over: 1})
+
+
+async def test_a_streak_does_not_end_while_somebody_learns(
+    superuser: Connection, server: Connection, server_url: str
+) -> None:
+    """Whose row is held by who earns is passed over, and not waited for."""
+    today = datetime.now(UTC).date()
+    user = await person(superuser, "UTC")
+    last = today - timedelta(days=5)
+    runs = [Range(last, last + timedelta(days=1))]
+    columns = {"current": 1, "longest": 1, "last_day": last, "days": runs}
+    await insert(superuser, "streaks", user_id=user, **columns)
+    async with connected(server_url) as other:
+        transaction = server.transaction()
+        await transaction.start()
+        await award(server, user, 1, "QUIZ", "quiz:1", None, datetime.now(UTC))
+        await end_streaks(other)
+        await transaction.commit()
+        await end_streaks(other)
+    assert await superuser.fetchval("select streak from users where id = $1", user) == 1

@@ -312,3 +312,32 @@ async def test_the_last_two_lessons_at_once(
         assert [first.course_completed, (await second).course_completed] == [False, True]
     row = await superuser.fetchrow(COUNTS, user)
     assert tuple(row) == (2, 1, 0)
+
+
+async def test_told_twice_at_once(
+    superuser: Connection, server: Connection, server_url: str
+) -> None:
+    """Whoever comes second adds only what is more than the first one told."""
+    taken = await course(superuser, 2)
+    user = await person(superuser)
+    lesson = taken.lessons[0].public_id
+    async with connected(server_url) as other:
+        transaction = server.transaction()
+        await transaction.start()
+        await enrolment.enrol(server, user, taken.public_id, AUTUMN)
+        second = asyncio.create_task(enrolment.enrol(other, user, taken.public_id, AUTUMN))
+        await eventually(lambda: superuser.fetchval(WAITS))
+        await transaction.commit()
+        assert not (await second).changed
+        await lessons.start(server, user, lesson, AUTUMN)
+        transaction = server.transaction()
+        await transaction.start()
+        await lessons.advance(server, user, lesson, 70, 50, AUTUMN)
+        later = asyncio.create_task(lessons.advance(other, user, lesson, 30, 80, AUTUMN))
+        await eventually(lambda: superuser.fetchval(WAITS))
+        await transaction.commit()
+        done = await later
+        assert (done.percent, done.seconds) == (70, 80)
+    assert tuple(await superuser.fetchrow(COUNTS, user)) == (0, 0, 80)
+    assert tuple(await superuser.fetchrow(TOLD, user)) == (80, 0)
+    assert dict(await superuser.fetch(EVENTS, user)) == {"course.enrolled": 1, "lesson.started": 1}

@@ -1,6 +1,7 @@
 """What learning events are called, and how one is known that is sent again. Pure."""
 
-from uuid import UUID, uuid5
+from hashlib import sha1
+from uuid import UUID
 
 from server.domain.school.xp import Reason
 
@@ -30,9 +31,11 @@ EARNING: dict[Reason, str] = {
     "CORRECTION": POINTS_CORRECTED,
 }
 
-SPACE = UUID("6f0c4a4e-6a5b-4d0c-9a55-0f6a3c1d7e21")
+SPACE = UUID("6f0c4a4e-6a5b-4d0c-9a55-0f6a3c1d7e21").bytes
 
 
 def event_id(user_id: int, event_type: str, key: object) -> UUID:
     """The same for the same thing that somebody did, so that it is counted once (RFC 9562, 5.5)."""
-    return uuid5(SPACE, f"{user_id}/{event_type}/{key}")
+    name = f"{user_id}/{event_type}/{key}".encode()
+    # As uuid.uuid5, in half the time: there is one for each line of the ledger.
+    return UUID(bytes=sha1(SPACE + name, usedforsecurity=False).digest()[:16], version=5)

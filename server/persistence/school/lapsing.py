@@ -18,7 +18,6 @@ with over as (
     left join user_profiles on user_profiles.user_id = users.id
     where current > 0 and last_day < (now() at time zone 'UTC')::date
         and last_day < (now() at time zone coalesce(time_zone, 'UTC'))::date - 1
-    order by users.id
     limit $1
     for no key update of users skip locked
 ),

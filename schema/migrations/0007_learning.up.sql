@@ -195,8 +195,9 @@ comment on column lessons.xp is 'What completing it is worth.';
 
 create index lessons_course_id_idx on lessons (course_id);
 create index lessons_module_id_course_id_idx on lessons (module_id, course_id);
-create index lessons_search_vector_idx
-    on lessons using gin (search_vector) where status = 'PUBLISHED';
+create index lessons_search_vector_idx on lessons using gin (search_vector);
+-- By the words of their titles alone.
+create index lessons_search_title_idx on lessons using gin (ts_filter(search_vector, '{a}'));
 
 create table enrollments (
     user_id bigint not null,

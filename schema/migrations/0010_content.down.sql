@@ -3,6 +3,7 @@ drop table search_vocabulary;
 drop table votes;
 drop table comments;
 drop table posts;
+drop function search_labels(text, text, bigint, bigint, timestamptz);
 drop table document_versions;
 alter table content_items drop constraint content_items_id_published_version_fkey;
 drop table content_versions;

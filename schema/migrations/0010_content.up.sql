@@ -109,6 +109,31 @@ create trigger document_versions_immutable
     before update of document_id, version, name, seq, payload on document_versions
     for each statement execute function refuse_change();
 
+-- No word has a space in it. Times are cut into pieces of 2 ^ n seconds, so that a long time is few.
+create function search_labels(
+    language text, kind text, course_id bigint, lesson_id bigint, created_at timestamptz
+) returns tsvector
+    language sql immutable parallel safe
+    return array_to_tsvector(
+        array_remove(
+            array[
+                'language ' || split_part(language, '-', 1),
+                'kind ' || kind,
+                'course ' || course_id::text,
+                'lesson ' || lesson_id::text
+            ],
+            null
+        ) || array(
+            select 'time ' || size::text || ' ' || (seconds >> size)::text
+            from generate_series(14, 26, 2) as size
+            cross join (
+                select extract(epoch from created_at - timestamptz '2000-01-01 00:00:00+00')::bigint
+            ) as since (seconds)
+        )
+    );
+
+comment on function search_labels is 'What a post can be asked for beside its words, as lexemes that no text has.';
+
 create table posts (
     id bigint generated always as identity,
     public_id uuid not null default gen_random_uuid(),
@@ -165,7 +190,16 @@ comment on column posts.score is 'Sum of its votes.';
 comment on column posts.comments is 'How many there are, without deleted and hidden ones.';
 comment on column posts.moderated_at is 'When somebody last decided on it, whatever the decision.';
 
-create index posts_search_vector_idx on posts using gin (search_vector);
+-- Words and labels in one index: those that have a word, of a course and a time, are found without
+-- looking at all that have the word. What comes is put in its place at once, as a list of what is
+-- yet to be put would be read from end to end by each search.
+create index posts_search_idx on posts using gin (
+    (search_vector || search_labels(language, kind, course_id, lesson_id, created_at))
+) with (fastupdate = off) where status in ('VISIBLE', 'FLAGGED');
+-- Hidden ones, of an author and of all.
+create index posts_hidden_author_id_idx
+    on posts (author_id, created_at desc) where status = 'HIDDEN';
+create index posts_hidden_idx on posts (created_at desc) where status = 'HIDDEN';
 -- The newest of all, of a course and of a lesson; a course's or a lesson's deletion.
 create index posts_created_at_idx on posts (created_at desc, id desc);
 create index posts_course_id_idx
@@ -245,7 +279,7 @@ create index votes_user_id_idx on votes (user_id);
 
 create table search_vocabulary (
     language text not null,
-    word text not null,
+    word text collate "C" not null,
     uses bigint not null,
     updated_at timestamptz not null default now(),
     constraint search_vocabulary_pkey primary key (language, word),
@@ -254,8 +288,13 @@ create table search_vocabulary (
     constraint search_vocabulary_uses_check check (uses >= 0)
 );
 
-comment on table search_vocabulary is 'The words that lessons and posts are written in: what somebody may have meant who mistyped one.';
-comment on column search_vocabulary.uses is 'In how many lessons and posts it stands.';
+comment on table search_vocabulary is 'The words that courses, lessons and posts are written in: what somebody means who typed the beginning of one, or mistyped it.';
+comment on column search_vocabulary.language is 'Without region and script.';
+comment on column search_vocabulary.uses is 'In how many courses, lessons and posts it stands, of those that everybody may see.';
+
+-- By its end, for a word whose beginning was mistyped.
+create index search_vocabulary_reverse_idx
+    on search_vocabulary (language, reverse(word) collate "C");
 
 create table credentials (
     id bigint generated always as identity,

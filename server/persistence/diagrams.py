@@ -102,6 +102,7 @@ CONTEXTS = (
             "suspensions",
             "attention_seen",
             "search_vocabulary",
+            "search_changes",
             "credentials",
         ),
     ),

@@ -294,6 +294,7 @@ CHECKS = (
     Check("scores", "scores are the sum of votes", SCORES),
     Check("comments", "comments are counted rightly", COMMENTS),
     Check("addressees", "comments tell whom they answer", school.ADDRESSEES),
+    Check("vocabulary", "words that all may see are counted", school.VOCABULARY),
     Check("community", "what people have written, and votes for it, are counted", school.COMMUNITY),
     *(
         Check(

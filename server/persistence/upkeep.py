@@ -13,6 +13,7 @@ from server.persistence.school import rollups
 from server.persistence.school.lapsing import end_streaks
 from server.persistence.school.leaderboard import refresh_leaderboard
 from server.persistence.school.sign_in import forget_sessions
+from server.persistence.school.vocabulary import refresh_vocabulary
 from server.persistence.types import Connection
 
 log = structlog.get_logger()
@@ -34,6 +35,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
         Job("sign_ins", HOUR, forget_sessions),
         Job("streaks", HOUR, end_streaks),
         Job("rollups", MINUTE, rollups.roll_up),
+        Job("vocabulary", 30.0, refresh_vocabulary),
     )
 
 

@@ -139,6 +139,7 @@ RIGHT: Mapping[str, Columns] = {
     "suspensions": {**PERSON, "reason": "Spam."},
     "attention_seen": {**PERSON, "seen_until": HOUR},
     "search_vocabulary": {"language": "en", "word": text("word"), "uses": 1},
+    "search_changes": {"language": "en", "change": 1, "words": ["gas"]},
     "credentials": {
         **PERSON,
         **COURSE,

@@ -240,6 +240,8 @@ WRONG: Mapping[str, Values] = {
     "search_vocabulary_language_check": {"language": ""},
     "search_vocabulary_word_check": {"word": ""},
     "search_vocabulary_uses_check": {"uses": -1},
+    "search_changes_language_check": {"language": "en-GB"},
+    "search_changes_change_check": {"change": 0},
     "credentials_status_check": {"status": "LOST", "transaction_hash": TRANSACTION},
     "credentials_chain_id_check": {"chain_id": 0},
     "credentials_contract_check": {"contract": "0x12"},

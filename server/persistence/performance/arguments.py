@@ -7,6 +7,7 @@ it is for upkeep; a test says so.
 from server.persistence.performance.analytics import ANALYTICS
 from server.persistence.performance.community import COMMUNITY, CREDENTIALS, CURRICULUM, MODERATION
 from server.persistence.performance.drawing import Draw, app, server
+from server.persistence.performance.search import SEARCH
 
 BOARD = "select 'ALL', null::timestamptz, null::bigint"
 WEEK = (
@@ -153,4 +154,5 @@ ARGUMENTS: dict[str, Draw] = {
     **MODERATION,
     **CREDENTIALS,
     **CURRICULUM,
+    **SEARCH,
 }

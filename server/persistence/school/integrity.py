@@ -175,3 +175,45 @@ cross join lateral (
 where coalesce(told, 0) <> counted
 order by id, name
 """
+
+# What everybody may see, word by word.
+
+VOCABULARY = """
+select format('%s in %s: in %s texts, counted %s', word, language, coalesce(told, 0),
+    coalesce(counted, 0)) as wrong
+from (
+    select language, word, sum(uses) as told
+    from (
+        select language, word, uses
+        from search_vocabulary
+        union all
+        select language, word, change
+        from search_changes
+        cross join unnest(words) as word
+        where is_word(word)
+    ) as known
+    group by language, word
+) as told
+full join (
+    select split_part(language, '-', 1) as language, word, count(*) as counted
+    from (
+        select language, search_words(title, summary) as words
+        from courses
+        where status = 'PUBLISHED'
+        union all
+        select lessons.language, search_words(lessons.title, body)
+        from lessons
+        join courses on courses.id = course_id
+        where lessons.status = 'PUBLISHED' and courses.status = 'PUBLISHED'
+        union all
+        select language, search_words(title, body)
+        from posts
+        where status in ('VISIBLE', 'FLAGGED')
+    ) as texts
+    cross join unnest(words) as word
+    where is_word(word)
+    group by 1, 2
+) as counted using (language, word)
+where coalesce(told, 0) <> coalesce(counted, 0)
+order by language, word
+"""

@@ -1,5 +1,6 @@
 """What follows from all that was made: boards, ranks, and numbers to go on from."""
 
+from server.persistence.school import vocabulary
 from server.persistence.seeding.plan import Plan, Step, once, ranged
 
 # That of all time is there from the beginning.
@@ -59,6 +60,10 @@ HISTOGRAM = (
     """,
 )
 LEADERBOARD = "refresh materialized view mv_user_leaderboard"
+VOCABULARY = (
+    *(query.sql for query in vocabulary.ANEW),
+    "update search_vocabulary set updated_at = seeding.until()",
+)
 
 # Ids that were made by hand; the next are given by sequences.
 SEQUENCES = """
@@ -92,5 +97,6 @@ def steps(plan: Plan) -> list[Step]:
         ranged("scores", plan.users, SCORES, rows=11, cost=100),
         once("histogram", *HISTOGRAM, cost=plan.users * 10.0),
         once("leaderboard", LEADERBOARD, cost=plan.users * 4.0),
+        once("vocabulary", *VOCABULARY, cost=plan.posts * 100.0),
         once("sequences", SEQUENCES, cost=plan.users * 1.0),
     ]

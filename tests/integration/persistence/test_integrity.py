@@ -182,6 +182,7 @@ BREAKS = {
     ),
     "comments": ("update posts set comments = 2", "2 comments, counted 1"),
     "addressees": ("update comments set addressee_id = null", "answers user"),
+    "vocabulary": ("delete from search_changes", " in en: in 0 texts, counted 1"),
     "community": ("update user_stats set reputation = 7, posts = 0", "reputation 7, counted -1"),
     "course-daily": (
         "update analytics_course_daily set events = 9",

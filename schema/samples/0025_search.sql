@@ -1,0 +1,1 @@
+insert into search_changes (language, change, words) values ('en', 1, '{gas}');

@@ -12,7 +12,7 @@ import asyncpg
 from server.domain.school.deeds import Deed
 from server.persistence.database import connect
 from server.persistence.integrity import check_all
-from server.persistence.school import enrolment, lessons, quizzes, submissions
+from server.persistence.school import earning, enrolment, lessons, quizzes, submissions
 from server.persistence.school.submissions import NewSubmission, Verdict
 from server.persistence.types import Connection
 from tests.schema.rows import insert
@@ -127,6 +127,8 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
                 deeds += 3 * [partial(lessons.complete, **arguments)]
                 deeds.append(partial(lessons.advance, percent=50, seconds=number, **arguments))
             deeds += await work_at(superuser, user, taken, quiz["public_id"])
+            praise = {"user_id": user, "amount": 7, "reason": "COMMUNITY", "course_id": None}
+            deeds += 2 * [partial(earning.award, key="post:1", at=AUTUMN, **praise)]
         random.Random(7).shuffle(deeds)
         workers = Workers(url, await login(url, "lyceum_server"))
         left = iter(deeds)
@@ -139,6 +141,7 @@ async def test_all_that_was_done_is_there_once(postgres: PostgresInstance) -> No
             Deed(f"lesson:{lesson.id}", "LESSON", 20, AUTUMN + timedelta(days=n), counts=counts)
             for n, lesson in enumerate(taken.lessons)
         ]
+        lived.append(Deed("post", "COMMUNITY", 7, AUTUMN))
         lived.append(Deed("quiz", "QUIZ", 30, AUTUMN))
         lived.append(Deed("submission", "SUBMISSION", 10, AUTUMN))
         expected = standing(lived, "Europe/Berlin", CATALOGUE)

@@ -117,6 +117,7 @@ class Config:
     drain_seconds: float = 3.0
     activity_seconds: float = 10.0
     activity_retention_days: int = 400
+    events_retention_days: int = 0
     audit_key_file: Path | None = None
     audit_roots_file: Path | None = None
     audit_seconds: float = 5.0
@@ -182,6 +183,9 @@ class Config:
             ),
             activity_retention_days=read.parsed(
                 "LYCEUM_ACTIVITY_RETENTION_DAYS", cls.activity_retention_days, allowed.days
+            ),
+            events_retention_days=read.parsed(
+                "LYCEUM_EVENTS_RETENTION_DAYS", cls.events_retention_days, allowed.days
             ),
             audit_key_file=read.parsed("LYCEUM_AUDIT_KEY_FILE", None, allowed.file),
             audit_roots_file=read.parsed("LYCEUM_AUDIT_ROOTS_FILE", None, allowed.file),

@@ -80,32 +80,35 @@ comment on function make_partition is 'Makes the partition of a month that is ab
 create function drop_partitions(parent regclass, before timestamptz) returns setof text
 language plpgsql security definer
 set search_path = pg_catalog, public, pg_temp
-set lock_timeout = '2s'
+set lock_timeout = '100ms'
 set datestyle = 'ISO'
 set timezone = 'UTC'
 as $$
 declare
     partition text;
 begin
-    if parent <> 'session_activity'::regclass or before > now() then
+    if parent not in ('session_activity'::regclass, 'learning_analytics'::regclass)
+        or before > now()
+    then
         raise invalid_parameter_value
             using message = format('%s keeps its partitions before %s', parent, before);
     end if;
-    for partition in
-        select inhrelid::regclass::text
-        from pg_inherits
-        join pg_class on pg_class.oid = inhrelid
-        where inhparent = parent
-            and substring(pg_get_expr(relpartbound, inhrelid) from 'TO \(''([^'']+)''')::timestamptz
-                <= before
-        order by inhrelid
-    loop
+    select inhrelid::regclass::text
+    into partition
+    from pg_inherits
+    join pg_class on pg_class.oid = inhrelid
+    where inhparent = parent
+        and substring(pg_get_expr(relpartbound, inhrelid) from 'TO \(''([^'']+)''')::timestamptz
+            <= before
+    order by inhrelid
+    limit 1;
+    if partition is not null then
         execute format('drop table %s', partition);
         return next partition;
-    end loop;
+    end if;
 end
 $$;
-comment on function drop_partitions is 'Drops partitions whose rows are all older; only of tables that the server keeps for a time that is set.';
+comment on function drop_partitions is 'Drops a partition whose rows are all older; only of tables that the server keeps for a time that is set. Others wait 100 ms for it at most.';
 
 grant execute on function make_partition, drop_partitions to lyceum_server;
 

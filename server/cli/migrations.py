@@ -42,7 +42,7 @@ def db_migrate(to: int | None, dry_run: bool, as_json: bool) -> None:
     async def work(url: str) -> tuple[Outcome, list[str]]:
         async with connected(url) as connection:
             outcome = await migrate(connection, migrations, to, lambda: connect(url))
-            return outcome, await partitions.ensure(connection)
+            return outcome, await partitions.ensure(connection, back=partitions.BACK)
 
     outcome, made = with_url(work)
     version = outcome.before + len(outcome.done)

@@ -6,10 +6,12 @@ writers waiting for longer than LOCK_TIMEOUT: partitions are attached and detach
 and writers pass, instead of created in place.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import asyncpg
 import structlog
 
 from server import telemetry
@@ -18,17 +20,19 @@ from server.persistence.types import Connection
 
 log = structlog.get_logger()
 
-ACTIVITY = "session_activity"
+ACTIVITY, EVENTS = "session_activity", "learning_analytics"
 TABLES = (
     ACTIVITY,
     "audit_log",
     "chat_messages",
     "code_submissions",
-    "learning_analytics",
+    EVENTS,
     "tutor_messages",
     "xp_events",
 )
 AHEAD = 3  # months beyond the current one
+BACK = 1  # and before it, for what comes late
+WHOLE = 62  # days: who keeps rows for less has no use for the month before
 LOCK_TIMEOUT = "2s"
 LOCK_KEY = 7_523_094_288_207_667_810  # the migrations' is one less
 
@@ -89,12 +93,14 @@ async def ensure(
     ahead: int = AHEAD,
     tables: Sequence[str] = TABLES,
     now: datetime | None = None,
+    back: int = 0,
 ) -> list[str]:
     """Make the partitions that are missing from the current month on; returns their names.
 
-    now: the database's time if it isn't given. A table that does not exist is passed over.
+    now: the database's time if it isn't given. back: months before the current one that are to be
+    there too. A table that does not exist is passed over.
     """
-    months = await _months(connection, ahead, now)
+    months = await _months(connection, ahead, now, back)
     if not await _missing(connection, tables, months):
         return []
     async with advisory_lock(connection, LOCK_KEY, "another server's upkeep"):
@@ -106,10 +112,14 @@ async def ensure(
     return made
 
 
-async def _months(connection: Connection, ahead: int, now: datetime | None) -> list[datetime]:
+async def _months(
+    connection: Connection, ahead: int, now: datetime | None, back: int = 0
+) -> list[datetime]:
     moment: datetime = now or await connection.fetchval(NOW)
     months = [month_of(moment)]
-    while len(months) <= ahead:
+    for _ in range(back):
+        months[0] = month_of(months[0] - timedelta(days=1))
+    while len(months) <= back + ahead:
         months.append(month_after(months[-1]))
     return months
 
@@ -164,8 +174,10 @@ EXPIRED = "Expired and detached by Lyceum, to be dropped."
 MARK = f"comment on table {{name}} is '{EXPIRED}'"
 DETACH = "alter table {table} detach partition {name} {how}"
 DROP = "drop table if exists {name}"
-# Detaches without `concurrently`, as no function can do that: writers wait up to its lock_timeout.
+# Drops at once, as no function can detach concurrently. It takes the table for itself and gives up
+# after 100 ms, for which others wait; so it is tried again, and at last by the next run.
 DROP_AS_OWNER = "select drop_partitions(to_regclass($1), $2)"
+TRIES, PAUSE = 20, 0.25  # seconds
 HAS_DEFAULT = "select partdefid <> 0 from pg_partitioned_table where partrelid = to_regclass($1)"
 
 # Detached by a server that ended before it could drop them.
@@ -187,7 +199,7 @@ async def drop_expired(connection: Connection, table: str, before: datetime) -> 
         return []
     async with advisory_lock(connection, LOCK_KEY, "another server's upkeep"):
         if not await connection.fetchval(OWNS, table):
-            return [row[0] for row in await connection.fetch(DROP_AS_OWNER, table, before)]
+            return await _drop_as_owner(connection, table, before)
         await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}'")
         try:
             await _detach_expired(connection, table, before)
@@ -199,6 +211,24 @@ async def drop_expired(connection: Connection, table: str, before: datetime) -> 
         finally:
             if not connection.is_closed():
                 await connection.execute("reset lock_timeout")
+
+
+async def _drop_as_owner(connection: Connection, table: str, before: datetime) -> list[str]:
+    dropped: list[str] = []
+    tries = 0
+    while True:
+        try:
+            name = await connection.fetchval(DROP_AS_OWNER, table, before)
+        except asyncpg.LockNotAvailableError:
+            tries += 1
+            if tries == TRIES:
+                raise
+            await asyncio.sleep(PAUSE)
+            continue
+        if name is None:
+            return dropped
+        log.info("partition dropped", partition=name)
+        dropped.append(name)
 
 
 async def _expired(connection: Connection, table: str, before: datetime) -> bool:
@@ -240,15 +270,18 @@ async def measure(connection: Connection) -> dict[str, int]:
     return ahead
 
 
-async def maintain(connection: Connection, activity_days: int) -> Report:
-    """Do all that is due; activity_days: how long activity is kept, 0 for ever."""
-    created = await ensure(connection)
+async def maintain(connection: Connection, limits: Mapping[str, int]) -> Report:
+    """Do all that is due; limits: for how many days tables keep their rows, 0 for ever."""
+    short = [table for table, days in limits.items() if 0 < days < WHOLE]
+    created = await ensure(connection, tables=short)
+    others = [table for table in TABLES if table not in short]
+    created += await ensure(connection, tables=others, back=BACK)
     dropped: list[str] = []
-    if activity_days:
-        now: datetime = await connection.fetchval(NOW)
-        dropped = await drop_expired(connection, ACTIVITY, now - timedelta(days=activity_days))
-    ahead = await measure(connection)
-    return Report(created, dropped, ahead)
+    now: datetime = await connection.fetchval(NOW)
+    for table, days in limits.items():
+        if days:
+            dropped += await drop_expired(connection, table, now - timedelta(days=days))
+    return Report(created, dropped, await measure(connection))
 
 
 def month_of(moment: datetime) -> datetime:

@@ -25,7 +25,13 @@ def jobs(config: Config) -> tuple[Job, ...]:
     """All background jobs."""
 
     async def keep_partitions(connection: Connection) -> Mapping[str, object]:
-        done = await partitions.maintain(connection, config.activity_retention_days)
+        if config.events_retention_days:  # what goes is counted before
+            await rollups.roll_up(connection)
+        limits = {
+            partitions.ACTIVITY: config.activity_retention_days,
+            partitions.EVENTS: config.events_retention_days,
+        }
+        done = await partitions.maintain(connection, limits)
         return {name: value for name, value in done._asdict().items() if value and name != "ahead"}
 
     return (

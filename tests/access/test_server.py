@@ -1,17 +1,20 @@
 """The live server as a login that may do what lyceum_server may, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from server.domain.roles import Role
 from server.errors import DatabaseError
+from server.persistence import partitions
 from server.persistence.migrations import migrate_if_allowed, read_migrations
-from server.persistence.partitions import AHEAD, maintain, month_after, month_of
+from server.persistence.partitions import ACTIVITY, AHEAD, maintain, month_after, month_of
 from server.sessions.access import make_token
 from tests.clients.driver import Driver
 from tests.support.api import SECRET, Api
@@ -108,12 +111,51 @@ async def test_upkeep(postgres: PostgresInstance) -> None:
     async with connected(url) as superuser, connected(await login(url, "lyceum_server")) as server:
         await superuser.execute(f"drop table chat_messages_{last:%Y_%m}")
         await superuser.execute(OLD_PARTITION)
-        report = await maintain(server, 400)
+        report = await maintain(server, {ACTIVITY: 400})
         assert report.created == [f"chat_messages_{last:%Y_%m}"]
         assert report.dropped == ["session_activity_2020_01"]
         assert set(report.ahead.values()) == {AHEAD}
         assert await superuser.fetchval(OWNERS) == ["lyceum_owner"]
-        assert await maintain(server, 400) == ([], [], report.ahead)
+        assert await maintain(server, {ACTIVITY: 400}) == ([], [], report.ahead)
+
+
+WAITS = "select pg_blocking_pids($1) <> '{}'"
+ADD_ACTIVITY = """
+insert into session_activity (at, session_id, participant, kind)
+values (now(), 1, gen_random_uuid(), 'join')
+"""
+
+
+async def test_retention_lets_others_go_first(
+    postgres: PostgresInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody reads the table it is tried again, writers go on, and then it is done."""
+    url = await migrated_by_owner(postgres)
+    server_url = await login(url, "lyceum_server")
+    async with (
+        connected(url) as superuser,
+        connected(server_url) as server,
+        connected(server_url) as writer,
+    ):
+        await superuser.execute(OLD_PARTITION)
+        reading = superuser.transaction()
+        await reading.start()
+        await superuser.execute("select from session_activity limit 1")
+        now = datetime.now(UTC)
+        monkeypatch.setattr(partitions, "TRIES", 2)
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await partitions.drop_expired(server, ACTIVITY, now - timedelta(days=400))
+        monkeypatch.setattr(partitions, "TRIES", 10_000)
+        monkeypatch.setattr(partitions, "PAUSE", 0.01)
+        dropping = asyncio.create_task(
+            partitions.drop_expired(server, ACTIVITY, now - timedelta(days=400))
+        )
+        for _ in range(3):
+            await eventually(lambda: writer.fetchval(WAITS, server.get_server_pid()))
+            await writer.execute(ADD_ACTIVITY)
+            assert not dropping.done()
+        await reading.commit()
+        assert await dropping == ["session_activity_2020_01"]
 
 
 async def test_it_tells_who_must_migrate(postgres: PostgresInstance) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 
 from server.persistence.database import connect
 from server.persistence.migrations import migrate, read_migrations
-from server.persistence.partitions import ensure
+from server.persistence.partitions import BACK, ensure
 from server.persistence.types import Connection
 from tests.support.postgres import PostgresInstance
 
@@ -70,7 +70,7 @@ async def migrated_by_owner(postgres: PostgresInstance) -> str:
         url = await owned_database(postgres)
         async with connected(await login(url, "lyceum_owner")) as connection:
             await migrate(connection, read_migrations())
-            await ensure(connection)
+            await ensure(connection, back=BACK)
             await connection.close()
         _templates[postgres] = database_of(url)
     name = f"owned_{next(_numbers)}"

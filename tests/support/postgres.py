@@ -12,7 +12,7 @@ import asyncpg
 
 from server.persistence.embedded import EmbeddedPostgres
 from server.persistence.migrations import migrate, read_migrations
-from server.persistence.partitions import ensure
+from server.persistence.partitions import BACK, ensure
 
 FLAVOURS = ("embedded", "debian")
 FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
@@ -59,7 +59,7 @@ class PostgresInstance:
         url = await instance.create_database()
         connection = await asyncpg.connect(url)
         await migrate(connection, read_migrations())
-        await ensure(connection)
+        await ensure(connection, back=BACK)
         await connection.close()
         instance._template = urlsplit(url).path[1:]
         return instance

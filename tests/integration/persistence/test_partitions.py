@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -29,6 +30,8 @@ from server.persistence.partitions import (
     month_of,
     partitions,
 )
+from server.persistence.school.events import Event, take
+from server.persistence.school.rollups import ask_rebuild, roll_up
 from server.persistence.types import Connection
 from tests.support.journal import wait_blocked
 from tests.support.proxy import Proxy
@@ -117,6 +120,14 @@ async def test_boundaries_are_exact_in_every_time_zone(events: Connection, zone:
     assert await events.fetchval(ADD, december - timedelta(microseconds=1)) == "events_2026_11"
     assert await count_ahead(events, "events", NOVEMBER) == 3
     assert [part.start for part in await partitions(events, "events")][1] == december
+
+
+async def test_for_what_comes_late(events: Connection) -> None:
+    """The month before is there too where that is asked for, over the turn of the year."""
+    january = datetime(2027, 1, 31, 23, tzinfo=UTC)
+    made = ["events_2026_12", "events_2027_01", "events_2027_02"]
+    assert await ensure(events, 1, EVENTS, january, back=1) == made
+    assert await ensure(events, 0, EVENTS, NOVEMBER, back=1) == ["events_2026_10", "events_2026_11"]
 
 
 async def test_partitions_are_as_their_table(events: Connection) -> None:
@@ -295,15 +306,39 @@ async def test_maintaining_all(connection: Connection) -> None:
     """Partitions ahead, retention of activity, and gauges that an alert can watch."""
     await old_activity(connection)
     await connection.execute("drop table " + (await partitions(connection, module.ACTIVITY))[-1][0])
-    kept = await maintain(connection, 0)
+    kept = await maintain(connection, {module.ACTIVITY: 0})
     assert kept.dropped == []
     assert len([name for name in kept.created if module.ACTIVITY in name]) == 1
     assert kept.ahead[module.ACTIVITY] == module.AHEAD
-    report = await maintain(connection, 400)
+    report = await maintain(connection, {module.ACTIVITY: 400})
     old = ["session_activity_2001_05", "session_activity_2002_05"]
     assert report == Report([], old, kept.ahead)
     gauge = telemetry.partitions_ahead.labels(module.ACTIVITY)
     assert gauge._value.get() == module.AHEAD
+
+
+async def test_a_short_time_to_keep_rows(connection: Connection) -> None:
+    """No partition is made that would go at once; else the month before is there for late rows."""
+    before = (await partitions(connection, module.ACTIVITY))[0].name
+    await connection.execute(f"drop table {before}")
+    assert (await maintain(connection, {module.ACTIVITY: 20}))[:2] == ([], [])
+    assert (await maintain(connection, {module.ACTIVITY: 400}))[:2] == ([before], [])
+
+
+async def test_events_are_counted_before_they_go(connection: Connection) -> None:
+    """What was counted of them stays, also when all is counted anew."""
+    await ensure(connection, 0, (module.EVENTS,), datetime(2024, 3, 5, tzinfo=UTC))
+    await take(connection, [Event(datetime(2024, 3, 9, tzinfo=UTC), uuid4(), "lesson.started", 1)])
+    config = Config(events_retention_days=90)
+    (job,) = [job for job in upkeep.jobs(config) if job.name == "partitions"]
+    assert await job.run(connection) == {"dropped": ["learning_analytics_2024_03"]}
+    counted = "select array_agg(day::text) from analytics_user_daily where user_id = 1"
+    assert await connection.fetchval(counted) == ["2024-03-09"]
+    await connection.execute("insert into analytics_rebuilds values ('2024-03-09')")
+    await ask_rebuild(connection)
+    await roll_up(connection)
+    assert await connection.fetchval(counted) == ["2024-03-09"]
+    assert await connection.fetchval("select sum(people) from analytics_active_daily") == 1
 
 
 async def test_what_was_written_is_on_the_disk(database_url: str, connection: Connection) -> None:

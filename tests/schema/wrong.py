@@ -193,6 +193,7 @@ WRONG: Mapping[str, Values] = {
     "tutor_messages_role_check": {"role": "SYSTEM"},
     "tutor_messages_body_check": {"body": "x" * 200_001},
     "tutor_messages_usage_iff_tutor": {"role": "TUTOR"},
+    "tutor_messages_answers_check": {"answers": 1},
     "tutor_messages_tokens_check": {
         "role": "TUTOR",
         "model": "small",

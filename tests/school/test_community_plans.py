@@ -1,11 +1,8 @@
 """Each statement of content and community finds what it looks for by an index."""
 
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import ModuleType
-from typing import Any, NamedTuple
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -22,6 +19,7 @@ from server.persistence.school import (
 )
 from server.persistence.school import curriculum_parts as parts
 from server.persistence.types import Connection
+from tests.school.plans import app, plan_of, scans, server, staff
 from tests.support.logins import connected, migrated_by_owner
 from tests.support.postgres import PostgresInstance
 
@@ -106,28 +104,6 @@ set session_replication_role = origin;
 """
 # A role's or a school's, of which there are few rows.
 FEW = {"permissions", "badges", "achievements"}
-
-
-class Tried(NamedTuple):
-    """A statement, as whom it runs, and what for."""
-
-    role: str
-    arguments: tuple[str, ...]
-
-
-def app(*arguments: str) -> Tried:
-    """A person's."""
-    return Tried("lyceum_app", arguments)
-
-
-def staff(*arguments: str) -> Tried:
-    """The staff's."""
-    return Tried("lyceum_staff", arguments)
-
-
-def server(*arguments: str) -> Tried:
-    """The server's."""
-    return Tried("lyceum_server", arguments)
 
 
 ID = "gen_random_uuid()"
@@ -252,35 +228,6 @@ async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
         await connection.execute(FILL)
         await connection.execute("analyze")
         yield connection
-
-
-def scans(plan: dict[str, Any]) -> Iterator[str]:
-    """The tables that a plan reads from end to end."""
-    if plan["Node Type"] == "Seq Scan":
-        yield plan["Relation Name"]
-    for part in plan.get("Plans", []):
-        yield from scans(part)
-
-
-async def plan_of(full: Connection, query: Query, tried: Tried, mode: str) -> dict[str, Any]:
-    """How a statement is carried out by its role, for somebody."""
-    given = f"({', '.join(tried.arguments)})" if tried.arguments else ""
-    async with full.transaction():
-        await full.execute("select set_config('app.current_user_id', '7', true)")
-        await full.execute(f"set local plan_cache_mode = {mode}; set local role {tried.role}")
-        await full.execute(f"prepare it as {query.sql}")
-        try:
-            (row,) = await full.fetch(f"explain (format json) execute it{given}")
-        finally:
-            await _forget(full)
-    return dict(json.loads(row[0])[0]["Plan"])
-
-
-async def _forget(full: Connection) -> None:
-    try:
-        await full.execute("deallocate it")
-    except asyncpg.PostgresError:
-        return  # the transaction has failed, and takes it along
 
 
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])

@@ -8,6 +8,7 @@ from server.persistence.performance.analytics import ANALYTICS
 from server.persistence.performance.community import COMMUNITY, CREDENTIALS, CURRICULUM, MODERATION
 from server.persistence.performance.drawing import Draw, app, server
 from server.persistence.performance.search import SEARCH
+from server.persistence.performance.tutoring import BADGES, TUTOR
 
 BOARD = "select 'ALL', null::timestamptz, null::bigint"
 WEEK = (
@@ -148,6 +149,8 @@ ARGUMENTS: dict[str, Draw] = {
     **CATALOGUE,
     **EARNING,
     **RANKS,
+    **BADGES,
+    **TUTOR,
     **LESSONS,
     **QUIZZES,
     **COMMUNITY,

@@ -27,26 +27,28 @@ MOVED = Query(
         where id = $1
         for no key update
     ),
-    boards as (
-        select period.id,
-            case period.kind when 'COURSE' then $3::bigint else $2::bigint end as points
+    boards as materialized (
+        select (
+                select id
+                from leaderboard_periods as period
+                where period.kind = wanted.kind
+                    and period.starts_at = coalesce(wanted.starts_at, '-infinity')
+                    and coalesce(period.course_id, 0) = coalesce(wanted.course_id, 0)
+            ) as id,
+            case kind when 'COURSE' then $3::bigint else $2::bigint end as points
         from unnest($4::text[], $5::timestamptz[], $6::bigint[])
             as wanted (kind, starts_at, course_id)
-        join leaderboard_periods as period
-            on period.kind = wanted.kind
-            and period.starts_at = coalesce(wanted.starts_at, '-infinity')
-            and coalesce(period.course_id, 0) = coalesce(wanted.course_id, 0)
     ),
     scored as (
         insert into leaderboard_scores (period_id, user_id, xp, ranked)
         select boards.id, person.id, points, ranked
         from boards
         cross join person
-        where (select count(*) from boards) = cardinality($4::text[])
+        where (select count(id) = count(*) from boards)
         on conflict on constraint leaderboard_scores_pkey do update
         set xp = leaderboard_scores.xp + excluded.xp
     )
-    select count(*) = cardinality($4::text[]) from boards
+    select count(id) = count(*) from boards
     """,
 )
 # Held by whoever makes boards until their commit. Without it two who make some in another order
@@ -137,9 +139,11 @@ class Standing(Struct, frozen=True):
 
 
 MOST = 200  # places that are given at once
+BESIDE = 25  # above and below somebody
 
 # The parts of the statements below. A rank is one more than there are people with more points: in
-# higher thousands, and with more points within the same one.
+# higher thousands, and with more points within the same one. People are looked up one by one,
+# however many Postgres expects when it plans once for all.
 BOARD = """
     select id as period_id
     from leaderboard_periods
@@ -170,7 +174,12 @@ SHOWN = f"""
             ) as ties
         from (select period_id, max(xp) as xp from listed group by period_id) as first
     ) as first
-    join users on users.id = user_id
+    cross join lateral (
+        select public_id, username, level, streak
+        from users
+        where users.id = user_id
+        limit 1
+    ) as person
     order by listed.xp desc, user_id desc
 """  # noqa: S608  # of constants
 
@@ -275,7 +284,7 @@ async def around(
     connection: Connection, board: Board, user_id: int, beside: int = 3
 ) -> list[Place]:
     """Somebody, and as many above and below; empty if the person isn't on the board."""
-    rows = await queries.fetch(connection, AROUND, *_board(board), user_id, min(beside, MOST // 2))
+    rows = await queries.fetch(connection, AROUND, *_board(board), user_id, min(beside, BESIDE))
     return _places(rows)
 
 

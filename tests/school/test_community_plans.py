@@ -102,6 +102,8 @@ insert into attention_seen select id, now() from users;
 update content_items set review_version = 2, review_at = now() where id % 100 = 0;
 set session_replication_role = origin;
 """
+# Months of which there is nothing yet.
+EMPTY = "select relname from pg_class where relkind = 'r' and pg_relation_size(oid) = 0"
 # A role's or a school's, of which there are few rows.
 FEW = {"permissions", "badges", "achievements"}
 
@@ -109,6 +111,7 @@ FEW = {"permissions", "badges", "achievements"}
 ID = "gen_random_uuid()"
 COURSE = """'{"title": "x", "questions": []}'"""
 CONTRACT = "'0x' || repeat('a', 40)"
+FIRST = ("now()", "'~'", "0", "20")
 PLACE = ("now()", "500")
 ARGUMENTS = {
     permissions.SCOPES: app("7", "array['post.write']"),
@@ -133,18 +136,8 @@ ARGUMENTS = {
     comments.THREAD: app("7", "7", "0", "50"),
     comments.BEST: app("7", "7", "5", "500", "20"),
     comments.NEWEST_OF_AUTHOR: app("7", "7", *PLACE, "20"),
-    attention.LIST: server(
-        "7",
-        "now() - interval '1 day'",
-        "now()",
-        "'~'",
-        "0",
-        "20",
-        "true",
-        "'ANY'",
-        "'OWN'",
-    ),
-    attention.SINCE: server("7", "true"),
+    attention.LIST: server("7", "true", *FIRST),
+    attention.LIST_OF_STAFF: server("7", "false", *FIRST, "true", "'ANY'", "'OWN'"),
     attention.SEEN: server("7", "now()"),
     credentials.ELIGIBLE: server("7", "7"),
     credentials.REQUEST: server("7", "7", "1", CONTRACT, CONTRACT),
@@ -235,4 +228,5 @@ async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
 async def test_no_table_is_read_from_end_to_end(full: Connection, query: Query, mode: str) -> None:
     """Whether planned once for all or for its arguments."""
     plan = await plan_of(full, query, ARGUMENTS[query], mode)
-    assert set(scans(plan)) - FEW == set()
+    empty = {row[0] for row in await full.fetch(EMPTY)}
+    assert set(scans(plan)) - FEW - empty == set()

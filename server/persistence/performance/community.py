@@ -85,8 +85,22 @@ COMMUNITY: dict[str, Draw] = {
         ) as votes
         """
     ),
-    "permissions.scope": app("select person, person, 'post.write' from drawn"),
+    "permissions.scopes": app("select person, person, array['post.write'] from drawn"),
     "permissions.act": server("select person::text from drawn"),
+    "attention.list": server(
+        """
+        select person, false, timestamptz '9999-01-01 00:00:00+00', '~', 0::bigint, 20::bigint
+        from drawn
+        """
+    ),
+    "attention.list_of_staff": server(
+        """
+        select 1 + n % 3, true, timestamptz '9999-01-01 00:00:00+00', '~', 0::bigint,
+            100::bigint, true, 'ANY', 'OWN'
+        from drawn
+        """
+    ),
+    "attention.seen": server("select person, now() from drawn"),
 }
 MODERATION: dict[str, Draw] = {
     "moderation.flag_post": app(

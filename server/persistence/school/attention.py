@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from server.ids import UserId
-from server.persistence.queries import Kind, Query, execute, fetch, fetchval
+from server.persistence.queries import Kind, Query, execute, fetch
 from server.persistence.school.permissions import scopes
 from server.persistence.types import Connection
 
@@ -32,6 +32,7 @@ What = Literal[
     "WAITING",
 ]
 MOST = 100  # items of a page, and what is counted
+SINCE = "(select since from bounds)"
 DAYS = 90  # older things need nobody's attention any more
 
 
@@ -72,17 +73,17 @@ class Place(NamedTuple):
 
 
 def _of(what: What, at: str, number: str, columns: str, rest: str) -> str:
-    """The newest of one kind. $2: since when; $3, $4, $5: the place; $6: how many."""
+    """The newest of one kind. $3, $4, $5: the place; $6: how many."""
     return f"""(
         select '{what}' as what, {number} as number, {at} as at, {columns}
         {rest}
-            and {at} > $2 and {at} <= $3 and ({at}, '{what}', {number}) < ($3, $4, $5)
+            and {at} > {SINCE} and {at} <= $3 and ({at}, '{what}', {number}) < ($3, $4, $5)
         order by {at} desc, {number} desc
         limit $6
     )"""
 
 
-KINDS = (
+OWN = (
     _of(
         "ANSWER",
         "created_at",
@@ -96,8 +97,11 @@ KINDS = (
         "id",
         "public_id, lesson_id::text, status",
         # Judged soon after it came: so other months are passed over.
-        "from code_submissions"
-        " where user_id = $1 and judged_at is not null and submitted_at > $2 - interval '1 day'",
+        f"""
+        from code_submissions
+        where user_id = $1 and judged_at is not null
+            and submitted_at > {SINCE} - interval '1 day'
+        """,
     ),
     _of(
         "ATTEMPT",
@@ -135,11 +139,11 @@ KINDS = (
         """
         null, (select name from collaboration_sessions where id = session_id), seq::text
         """,
-        """
+        f"""
         from (
             select session_id, seq, sent_at
             from chat_messages
-            where mentions <> '{}' and sent_at > $2
+            where mentions <> '{{}}' and sent_at > {SINCE}
                 and mentions @> array[(select subject from users where id = $1)]
                 and not exists (
                     select
@@ -149,7 +153,7 @@ KINDS = (
                 )
         ) as said
         where true
-        """,
+        """,  # noqa: S608
     ),
     _of(
         "HIDDEN_POST",
@@ -165,7 +169,9 @@ KINDS = (
         "public_id, post_id::text, moderation_reason",
         "from comments where author_id = $1 and status = 'HIDDEN'",
     ),
-    # For staff: $7: whether to moderate; $8, $9: scopes of publishing, and of looking at code.
+)
+# $7: whether to moderate; $8, $9: scopes of publishing, and of looking at code.
+FOR_STAFF = (
     _of(
         "FLAGGED_POST",
         "coalesce(flagged_at, created_at)",
@@ -222,26 +228,36 @@ KINDS = (
         """,
     ),
 )
-LIST = Query(
-    "attention.list",
-    Kind.READ,
-    f"""
-    select *, at > coalesce((select seen_until from attention_seen where user_id = $1), '-infinity')
-    from ({" union all ".join(KINDS)}) as items
-    order by at desc, what desc, number desc
-    limit $6
-    """,  # noqa: S608
-)
-SINCE = Query(
-    "attention.since",
-    Kind.READ,
-    f"""
-    select greatest(
-        now() - interval '{DAYS} days',
-        (select seen_until from attention_seen where user_id = $1 and $2)
+
+
+def _list(name: str, kinds: Sequence[str]) -> Query:
+    """$1: who; $2: only what is new. Bounds are looked up, so that all have one plan."""
+    return Query(
+        name,
+        Kind.READ,
+        f"""
+        with told as materialized (
+            select max(seen_until) as seen_until
+            from attention_seen
+            where user_id = $1
+        ),
+        bounds as materialized (
+            select greatest(
+                now() - interval '{DAYS} days',
+                case when $2 then seen_until end
+            ) as since
+            from told
+        )
+        select *, at > coalesce((select seen_until from told), '-infinity')
+        from ({" union all ".join(kinds)}) as items
+        order by at desc, what desc, number desc
+        limit $6
+        """,  # noqa: S608
     )
-    """,  # noqa: S608
-)
+
+
+LIST = _list("attention.list", OWN)
+LIST_OF_STAFF = _list("attention.list_of_staff", (*OWN, *FOR_STAFF))
 NOWHERE = (datetime(9999, 1, 1, tzinfo=UTC), "~", 0)  # before the first item
 
 
@@ -261,17 +277,12 @@ async def _items(
     connection: Connection, who: UserId, after: Place | None, limit: int, only_new: bool
 ) -> Sequence[Item]:
     may = await scopes(connection, who, ["post.hide", "course.publish", "submission.read"])
-    rows = await fetch(
-        connection,
-        LIST,
-        who,
-        await fetchval(connection, SINCE, who, only_new),
-        *(after or NOWHERE),
-        min(limit, MOST),
-        "post.hide" in may,
-        may.get("course.publish"),
-        may.get("submission.read"),
-    )
+    given = (who, only_new, *(after or NOWHERE), min(limit, MOST))
+    if may:
+        publish, read = may.get("course.publish"), may.get("submission.read")
+        rows = await fetch(connection, LIST_OF_STAFF, *given, "post.hide" in may, publish, read)
+    else:
+        rows = await fetch(connection, LIST, *given)
     return [Item(*row) for row in rows]
 
 

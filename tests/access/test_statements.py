@@ -179,6 +179,8 @@ async def test_values_stay_values(db: Connection) -> None:
                     async with undone(db):
                         await db.fetch(statement.text, *values)
                 except BROKEN as error:
+                    if "syntax error in tsquery" in str(error):
+                        continue  # the value's own syntax
                     pytest.fail(f"{statement} ${number + 1} {text!r}: {error}")
                 except (asyncpg.PostgresError, asyncpg.DataError):
                     pass  # refused as a value, which is fine

@@ -5,6 +5,7 @@ import click
 from server.cli.audit import db_verify_audit
 from server.cli.integrity import db_integrity
 from server.cli.keys import db_keys, db_new_key, db_rotate_keys
+from server.cli.load_test import db_load_test
 from server.cli.maintain import db_maintain
 from server.cli.migrations import db_migrate, db_rollback, db_status
 from server.cli.performance import db_performance
@@ -39,6 +40,7 @@ from server.persistence.embedded import EmbeddedPostgres
         db_maintain,
         db_seed,
         db_performance,
+        db_load_test,
     ]
 )
 def db() -> None:

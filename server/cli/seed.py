@@ -113,11 +113,10 @@ class _Bar:
             return
         self._told = now
         filled = int(progress.share * BAR)
-        left = f"{progress.seconds_left:,.0f} s left"
-        line = (
-            f"{'█' * filled}{'·' * (BAR - filled)} {progress.share:4.0%}"
-            f"  {progress.step}: {progress.rate:,.0f} rows/s, about {left}"
-        )
+        line = f"{'█' * filled}{'·' * (BAR - filled)} {progress.share:4.0%}  {progress.step}"
+        if progress.rate is not None:
+            left = f"about {progress.seconds_left:,.0f} s left"
+            line += f": {progress.rate:,.0f} rows/s, {left}"
         click.echo(f"\r\033[K{line}" if self._terminal else line, nl=not self._terminal, err=True)
 
     def end(self, message: str = "") -> None:

@@ -1,6 +1,8 @@
 """A seeded database for all tests here; it is only read."""
 
 from datetime import UTC, date, datetime
+from itertools import count
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import pytest_asyncio
@@ -9,8 +11,11 @@ from server.persistence.seeding.plan import PROFILES, Plan
 from server.persistence.seeding.runner import seed
 from server.persistence.seeding.runs import Run
 from server.persistence.seeding.work import Progress
+from tests.support.logins import connected, database_of
 from tests.support.people import ring
 from tests.support.postgres import PostgresInstance
+
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +33,15 @@ def plan(until: date) -> Plan:
 
 def quiet(_progress: Progress) -> None:
     """Nobody looks."""
+
+
+@pytest_asyncio.fixture
+async def own_copy(postgres: PostgresInstance, seeded: str) -> str:
+    """The URL of a copy of it that may be changed."""
+    name = f"copy_{next(_numbers)}"
+    async with connected(postgres.server.url) as connection:
+        await connection.execute(f"create database {name} template {database_of(seeded)}")
+    return urlunsplit(urlsplit(seeded)._replace(path=f"/{name}"))
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -30,7 +30,7 @@ def test_every_statement_has_arguments() -> None:
 async def test_every_statement_runs_by_indexes_and_leaves_nothing(seeded: str) -> None:
     """None fails, none reads a large table from end to end, and nothing they did stays."""
     before = await sums(seeded)
-    measured = [each async for each in measure(seeded, queries(), 7, 3)]
+    measured = [each async for each in measure(seeded, queries(), 7, 1)]
     assert [(each.name, each.error) for each in measured if each.error] == []
     assert [(each.name, each.scanned) for each in measured if each.scanned] == []
     assert all(each.warm and each.cold and each.shape for each in measured)

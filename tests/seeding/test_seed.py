@@ -72,6 +72,13 @@ FILLED = {
     "chat_messages",
     "chat_counters",
     "learning_analytics",
+    "analytics_course_daily",
+    "analytics_lesson_daily",
+    "analytics_type_hourly",
+    "analytics_user_daily",
+    "analytics_active_daily",
+    "analytics_submissions_daily",
+    "analytics_collaboration_hourly",
 }
 
 _sums: dict[Plan, dict[str, tuple[int, str]]] = {}

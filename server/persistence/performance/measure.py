@@ -28,8 +28,9 @@ from server.persistence.seeding import runs
 from server.persistence.seeding.runs import Run
 from server.persistence.types import Connection
 
-COLD = 3  # times that each statement is run cold
+COLD = 3  # times that each statement is run cold, if it is run as often warm
 WARM_UP = 5
+FEWEST_DRAWN = 30  # some draws are of nobody
 ENOUGH_PEOPLE = 50_000  # for the planner to care; with fewer, it is asked what it would do
 LARGE = 1000.0  # rows of a table or partition that is not to be read from end to end
 
@@ -127,16 +128,18 @@ class _Measuring:
         self._draw = draw
 
     async def run(self, seed: int, samples: int) -> Measured:
-        drawn = await self._connection.fetch(
-            DRAWN + self._draw.sql, seed, samples + COLD, timeout=600
-        )
+        cold_runs = min(COLD, samples)
+        most = samples + cold_runs
+        count = max(most, FEWEST_DRAWN)
+        drawn = await self._connection.fetch(DRAWN + self._draw.sql, seed, count, timeout=600)
         if not drawn:
             return Measured(self._query.name, self._query.kind.name, error="no arguments are there")
-        arguments = [tuple(row) for row in drawn]
-        cold = [await self._cold(row) for row in arguments[:COLD]]
-        warm, counts = await self._warm(arguments[COLD:] or arguments)
+        arguments = [tuple(row) for row in drawn[:most]]
+        cold = [await self._cold(row) for row in arguments[:cold_runs]]
+        rest = arguments[cold_runs:] or arguments
+        warm, counts = await self._warm(rest)
         slowest = max(range(len(warm)), key=warm.__getitem__)
-        plan = await self._explain((arguments[COLD:] or arguments)[slowest])
+        plan = await self._explain(rest[slowest])
         return Measured(
             self._query.name,
             self._query.kind.name,

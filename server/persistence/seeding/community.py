@@ -62,50 +62,51 @@ from (
     offset 0
 ) as written
 """  # noqa: S608
+# A parent is of the same post, so it is in the same batch; triggers have to find it there before.
 COMMENTS = f"""
+with written as materialized (
+    select post, comment, at, status, words,
+        known - floor(power(seeding.unit(comment, 'author'), 2) * known)::bigint as author,
+        case when number > 1 and seeding.unit(comment, 'answers') < 0.4
+            then post * 64 + 1 + floor(seeding.unit(comment, 'parent') * (number - 1))::bigint
+        end as parent
+    from (
+        select post, number, comment, at,
+            seeding.known(at) as known,
+            seeding.comment_status(comment) as status,
+            4 + floor(power(seeding.unit(comment, 'length'), 2) * 25)::integer as words
+        from (
+            select post, number, comment,
+                posted + (number + seeding.unit(comment, 'moment')) / 64
+                    * (seeding.until() - posted) as at
+            from (
+                select post, number, post * 64 + number as comment,
+                    seeding.posted_at(post) as posted
+                from generate_series($1::bigint, $2::bigint) as post
+                cross join lateral generate_series(1, seeding.comments(post)) as number
+                offset 0
+            ) as posted
+            offset 0
+        ) as placed
+        offset 0
+    ) as begun
+)
 insert into comments (
     id, public_id, post_id, parent_id, author_id, addressee_id, status, body, score, created_at,
     moderated_by, moderated_at
 )
 overriding system value
 select
-    comment, seeding.uuid(comment, 'comment'), post, post * 64 + parent, author,
-    nullif(
-        case
-            when parent is null then (select author_id from posts where id = post)
-            else nth_value(author, parent) over (
-                partition by post order by number
-                rows between unbounded preceding and unbounded following
-            )
-        end,
-        author
-    ),
-    status, {prose("-comment", "words")},
+    comment, seeding.uuid(comment, 'comment'), post, parent, written.author,
+    nullif(coalesce(answered.author, author_id), written.author),
+    written.status, {prose("-comment", "words")},
     case when seeding.untold() and seeding.unit(comment, 'voted on') < 0.3
         then seeding.vote(-comment) else 0 end,
-    at, case status when 'HIDDEN' then 3 end, case status when 'HIDDEN' then at end
-from (
-    select post, number, comment, at,
-        known - floor(power(seeding.unit(comment, 'author'), 2) * known)::bigint as author,
-        case when number > 1 and seeding.unit(comment, 'answers') < 0.4
-            then 1 + floor(seeding.unit(comment, 'parent') * (number - 1))::integer end as parent,
-        seeding.comment_status(comment) as status,
-        4 + floor(power(seeding.unit(comment, 'length'), 2) * 25)::integer as words
-    from (
-        select post, number, comment,
-            posted + (number + seeding.unit(comment, 'moment')) / 64
-                * (seeding.until() - posted) as at
-        from (
-            select post, number, post * 64 + number as comment, seeding.posted_at(post) as posted
-            from generate_series($1::bigint, $2::bigint) as post
-            cross join lateral generate_series(1, seeding.comments(post)) as number
-            offset 0
-        ) as posted
-        offset 0
-    ) as placed
-    cross join lateral (select seeding.known(at) as known offset 0) as asked
-    offset 0
-) as written
+    at, case written.status when 'HIDDEN' then 3 end, case written.status when 'HIDDEN' then at end
+from written
+left join (select comment as answer, author from written) as answered on answer = parent
+join posts on posts.id = post
+order by comment
 """  # noqa: S608
 # A post's votes have the ids post · 128 + 1, 2, …, its comments' post · 128 + 65, 66, ….
 VOTES = """

@@ -28,7 +28,7 @@ from server.persistence.seeding import (
 )
 from server.persistence.seeding.plan import Plan, Step
 from server.persistence.seeding.runs import Run
-from server.persistence.seeding.work import Made, Tell, Work, gather
+from server.persistence.seeding.work import Made, Progress, Tell, Work, gather
 from server.persistence.types import Connection
 
 LOCK = 7_523_094_288_207_667_830
@@ -107,7 +107,7 @@ async def seed(
                 # Triggers that count for others would have two wait for each other.
                 working = workers[:1] if run.triggers else workers
                 made = await Work(working, tell).make(_steps(run.plan, kek, there), run.batch)
-                await _tidy(main, workers)
+                await _tidy(main, workers, tell)
             return Result(run, made)
 
 
@@ -161,12 +161,14 @@ def _steps(plan: Plan, kek: Kek | None, there: set[str]) -> list[Step]:
     ]
 
 
-async def _tidy(connection: Connection, workers: Sequence[Connection]) -> None:
+async def _tidy(connection: Connection, workers: Sequence[Connection], tell: Tell) -> None:
     """Drop what only seeding takes; count events; have everything read by its indexes alone."""
     await connection.execute(CLEAR)
     await connection.execute(ground.DROP_FUNCTIONS)
+    tell(Progress("rollups", 1.0))
     await rollups.ask_rebuild(connection)
     await rollups.roll_up(connection)
+    tell(Progress("vacuum", 1.0))
     tables = iter([row[0] for row in await connection.fetch(TABLES)])
 
     async def vacuum(worker: Connection) -> None:

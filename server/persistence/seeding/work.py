@@ -21,12 +21,15 @@ returning true
 
 
 class Progress(NamedTuple):
-    """How far a run is. share: of all work, from 0 to 1. rate: rows a second of this step."""
+    """How far a run is. share: of all batches, from 0 to 1. rate: rows a second of this step.
+
+    Without a rate it is at the last things, which are no batches.
+    """
 
     step: str
     share: float
-    rate: float
-    seconds_left: float | None
+    rate: float | None = None
+    seconds_left: float = 0.0
 
 
 class Made(NamedTuple):
@@ -99,7 +102,7 @@ class Work:
             step.name,
             self._done / self._total,
             self._rows / (now - self._step_started),
-            (now - self._started) * left / done if done else None,
+            (now - self._started) * left / done,
         )
 
 

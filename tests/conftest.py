@@ -30,9 +30,10 @@ async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[PostgresInst
 
 
 @pytest_asyncio.fixture
-async def database_url(postgres: PostgresInstance) -> str:
+async def database_url(postgres: PostgresInstance) -> AsyncIterator[str]:
     """The URL of a migrated database of the test's own."""
-    return await postgres.create_database()
+    async with postgres.database() as url:
+        yield url
 
 
 @pytest_asyncio.fixture

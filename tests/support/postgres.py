@@ -17,13 +17,13 @@ from server.persistence.partitions import BACK, ensure
 FLAVOURS = ("embedded", "debian")
 FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
 MEMORY = Path("/dev/shm")
-ROOM = 4 * 2**30  # bytes; one Postgres' databases take a tenth of it
+ROOM = 4 * 2**30  # bytes; one Postgres' databases take less than half of it
 _numbers = count(1)
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for a Postgres, which goes with it: a run of all tests fills 25 GB.
+    """A folder for a Postgres, which goes with it.
 
     In memory if there is room. Some file systems are slow at making files where many were deleted.
     """
@@ -84,5 +84,13 @@ class PostgresInstance:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
-        """A database for one test; it goes with the instance."""
-        yield await self.create_database()
+        """A database for one test, which goes with it."""
+        url = await self.create_database()
+        yield url
+        await self.drop_database(url)
+
+    async def drop_database(self, url: str) -> None:
+        """Have a database go, whoever still is connected to it; without it a run fills 25 GB."""
+        connection = await asyncpg.connect(self.server.url)
+        await connection.execute(f"drop database if exists {urlsplit(url).path[1:]} with (force)")
+        await connection.close()

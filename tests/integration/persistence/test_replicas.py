@@ -24,7 +24,7 @@ from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 from tests.support.logins import connected, database_of, login
 from tests.support.metrics import metric
-from tests.support.postgres import PostgresInstance, scratch
+from tests.support.postgres import FLAVOURS, PostgresInstance, scratch
 from tests.support.proxy import Proxy
 from tests.support.standby import Standby, of_database
 from tests.support.waiting import eventually
@@ -38,19 +38,28 @@ grant select on counter to lyceum_app
 """
 
 
-@pytest_asyncio.fixture(scope="module")
-async def standby(postgres: PostgresInstance) -> AsyncIterator[Standby]:
-    """A standby of this flavour's Postgres, for tests that leave it well."""
+@pytest_asyncio.fixture(scope="module", params=FLAVOURS)
+async def primary(request: pytest.FixtureRequest) -> AsyncIterator[PostgresInstance]:
+    """One of our own: that of all tests holds a thousand databases, too many to copy."""
     with scratch() as folder:
-        standby = await Standby.of(postgres, folder / "standby")
+        instance = await PostgresInstance.start(folder, request.param)
+        yield instance
+        await instance.server.stop()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def standby(primary: PostgresInstance) -> AsyncIterator[Standby]:
+    """A standby of it, for tests that leave it well."""
+    with scratch() as folder:
+        standby = await Standby.of(primary, folder / "standby")
         yield standby
         await standby.stop()
 
 
 @pytest_asyncio.fixture(scope="module")
-async def url(postgres: PostgresInstance, standby: Standby) -> str:
+async def url(primary: PostgresInstance, standby: Standby) -> str:
     """A database with a counter, which the standby has too."""
-    url = await postgres.create_database()
+    url = await primary.create_database()
     async with connected(url) as connection:
         await connection.execute(MAKE)
     return url
@@ -113,12 +122,14 @@ async def test_a_replica_answers(url: str, standby: Standby) -> None:
         await eventually(lambda: superuser.fetchval(NOBODY, database_of(url)))
 
 
-async def test_without_replicas(database: Database) -> None:
+async def test_without_replicas(url: str) -> None:
     """The primary answers, in a transaction that can't write, and nothing is sent back."""
+    database = await Database.open(url)
     before = metric("lyceum_reads_sent_back_total", why="none")
     answer = await database.read(lambda c: c.fetchval("show transaction_read_only"))
     assert answer == ("on", "primary")
     assert metric("lyceum_reads_sent_back_total", why="none") == before
+    await database.close()
 
 
 async def test_a_person_sees_their_own(url: str, standby: Standby) -> None:
@@ -342,10 +353,10 @@ async def test_errors_of_the_statement(
         assert await source_of(database, REPLICA)
 
 
-async def test_one_that_is_promoted(url: str, postgres: PostgresInstance) -> None:
+async def test_one_that_is_promoted(url: str, primary: PostgresInstance) -> None:
     """From then on it is none: what is written to it is never read, not even by the next read."""
     with scratch() as folder:
-        standby = await Standby.of(postgres, folder / "promoted")
+        standby = await Standby.of(primary, folder / "promoted")
         try:
             replica_url = of_database(standby.url, url)
             async with reading(url, replica_url, lag=3600.0) as database:

@@ -106,13 +106,17 @@ for no key update
 """,
 )
 
-FIND_KEYS = """
+FIND_KEYS = Query(
+    "chat.find_keys",
+    Kind.READ,
+    """
 select chat_keys.seq, clock_timestamp() as sent_at
 from unnest($1::bigint[], $2::text[], $3::text[])
     with ordinality as wanted (session_id, author, client_message_id, number)
 left join chat_keys using (session_id, author, client_message_id)
 order by number
-"""
+""",
+)
 
 COLUMNS = """
 seq, revision, client_message_id, user_id, name, coalesce(body, ''), reply_to, mentions,
@@ -198,7 +202,7 @@ class _Work:
             return
         keys = [_key(send) for send in sends]
         columns = [[key[part] for key in keys] for part in range(3)]
-        rows = await self._connection.fetch(FIND_KEYS, *columns)
+        rows = await queries.fetch(self._connection, FIND_KEYS, *columns)
         self._now = rows[0]["sent_at"]
         found = zip(keys, rows, strict=True)
         self._seqs = {key: row["seq"] for key, row in found if row["seq"] is not None}

@@ -16,7 +16,10 @@ from server.persistence import queries
 from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
-DETAILS = """
+DETAILS = Query(
+    "sessions.details",
+    Kind.READ,
+    """
 select id, name, title, type, language, status, owner, permissions, capacity, version,
     created_at, updated_at, expires_at,
     coalesce(
@@ -29,12 +32,13 @@ select id, name, title, type, language, status, owner, permissions, capacity, ve
     ) as roles
 from collaboration_sessions
 where name = $1
-"""
+""",
+)
 
 
 async def read(connection: Connection, name: SessionName) -> Details:
     """The session of that name; raises NotFound, or Gone if it was deleted."""
-    row = await connection.fetchrow(DETAILS, name)
+    row = await queries.fetchrow(connection, DETAILS, name)
     if row is None:
         raise await _missing(connection, name)
     return details_in(row)
@@ -239,10 +243,14 @@ async def delete(connection: Connection, name: SessionName, version: int | None 
         await connection.execute(BURY, name)
 
 
-SET_ROLE = """
+SET_ROLE = Query(
+    "sessions.set_role",
+    Kind.WRITE,
+    """
 insert into session_participants (session_id, user_id, role) values ($1, $2, $3)
 on conflict on constraint session_participants_pkey do update set role = excluded.role
-"""
+""",
+)
 
 TOUCH = """
 update collaboration_sessions
@@ -257,17 +265,24 @@ async def set_role(
     """Give a user a role of its own in a session; «none» removes it, None makes it as everyone."""
     async with connection.transaction():
         await connection.execute(TOUCH, session)  # first, so that two of these can't deadlock
-        await connection.execute(SET_ROLE, session, user, role)
+        await queries.execute(connection, SET_ROLE, session, user, role)
 
 
-EXPIRE_DUE = """
+EXPIRE_DUE = Query(
+    "sessions.expire",
+    Kind.WRITE,
+    """
 update collaboration_sessions
 set status = 'EXPIRED', version = version + 1, updated_at = clock_timestamp()
 where status = 'ACTIVE' and expires_at <= now()
-"""
+""",
+)
 
 # Rows become visible in another order than their times say: look back a little every time.
-RECENT = """
+RECENT = Query(
+    "sessions.recent",
+    Kind.READ,
+    """
 select name, version
 from collaboration_sessions
 where updated_at > now() - interval '30 seconds' and version > 1
@@ -275,7 +290,8 @@ union all
 select name, null
 from deleted_sessions
 where deleted_at > now() - interval '30 seconds'
-"""
+""",
+)
 
 
 class Recent(NamedTuple):
@@ -287,12 +303,12 @@ class Recent(NamedTuple):
 
 async def expire_due(connection: Connection) -> None:
     """Mark the sessions whose time is over."""
-    await connection.execute(EXPIRE_DUE)
+    await queries.execute(connection, EXPIRE_DUE)
 
 
 async def recent(connection: Connection) -> list[Recent]:
     """What changed in the last half minute, whoever changed it."""
-    return [Recent(*row) for row in await connection.fetch(RECENT)]
+    return [Recent(*row) for row in await queries.fetch(connection, RECENT)]
 
 
 class ParticipantRow(NamedTuple):

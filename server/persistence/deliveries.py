@@ -37,7 +37,10 @@ class NewDelivery(NamedTuple):
     payload: str
 
 
-ENQUEUE = """
+ENQUEUE = Query(
+    "webhooks.enqueue",
+    Kind.WRITE,
+    """
 insert into webhook_deliveries (webhook_id, event_id, event_type, session, payload)
 select webhooks.id, new.event_id, new.event_type, new.session, new.payload::jsonb
 from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[])
@@ -45,13 +48,14 @@ from unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[])
 join webhooks on webhooks.id = new.webhook_id and webhooks.status = 'ACTIVE'
 order by new.number
 on conflict on constraint webhook_deliveries_webhook_id_event_id_key do nothing
-"""
+""",
+)
 
 
 async def enqueue(connection: Connection, batch: Sequence[NewDelivery]) -> None:
     """Write a batch; written again, it changes nothing. Webhooks that are gone get nothing."""
     columns = [list(column) for column in zip(*batch, strict=True)]
-    await connection.execute(ENQUEUE, *columns)
+    await queries.execute(connection, ENQUEUE, *columns)
 
 
 # The recursion finds the webhooks that something waits for, one index look-up each. So a webhook
@@ -269,7 +273,10 @@ async def redeliver(connection: Connection, webhook_id: int, event_id: UUID) -> 
     return await read(connection, webhook_id, event_id)
 
 
-PRUNE = """
+PRUNE = Query(
+    "webhooks.prune",
+    Kind.WRITE,
+    """
 delete from webhook_deliveries
 where id in (
     select id
@@ -279,10 +286,11 @@ where id in (
     limit $1
     for update skip locked
 )
-"""
+""",
+)
 
 
 async def prune(connection: Connection) -> int:
     """Delete some of what is older than 30 days; returns how many."""
-    done = await connection.execute(PRUNE, PRUNED_AT_ONCE)
+    done = await queries.execute(connection, PRUNE, PRUNED_AT_ONCE)
     return int(done.removeprefix("DELETE "))

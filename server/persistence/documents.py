@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from server.errors import DocumentDamaged
 from server.ids import DocumentId, Seq, SessionName
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
 
@@ -54,12 +56,16 @@ order by seq desc
 limit 1
 """
 
-UPDATES_AFTER = """
+UPDATES_AFTER = Query(
+    "documents.updates_after",
+    Kind.REPORT,
+    """
 select seq, payload
 from document_updates
 where document_id = $1 and seq > $2
 order by seq
-"""
+""",
+)
 
 
 async def load(connection: Connection, name: SessionName) -> Stored:
@@ -102,7 +108,7 @@ async def updates_after(
     If some were compacted away, the newest snapshot stands for them, under its own number.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = await connection.fetch(UPDATES_AFTER, document_id, seq)
+        rows = await queries.fetch(connection, UPDATES_AFTER, document_id, seq)
         compacted = not rows or rows[0]["seq"] > seq + 1
         snapshot = await connection.fetchrow(NEWEST_SNAPSHOT, document_id) if compacted else None
     if snapshot is not None and snapshot["seq"] > seq:

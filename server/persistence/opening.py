@@ -22,7 +22,7 @@ OPEN = Query(
     "documents.open",
     Kind.REPORT,
     f"""
-with details as ({collaboration.DETAILS}), stored as ({documents.LOAD})
+with details as ({collaboration.DETAILS.sql}), stored as ({documents.LOAD})
 select details.*, stored.last_seq, stored.snapshot_seq, stored.snapshot, stored.seqs,
     stored.payloads, coalesce(chat_counters.last_revision, 0) as chat_revision
 from details

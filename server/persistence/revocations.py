@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from server.persistence import queries
+from server.persistence.queries import Kind, Query
 from server.persistence.types import Connection
 
 
@@ -42,14 +44,18 @@ async def revoke_user(connection: Connection, user: str) -> datetime:
     return moment
 
 
-AFTER = """
+AFTER = Query(
+    "revocations.after",
+    Kind.READ,
+    """
 select id, token_id, user_id, issued_before
 from revocations
 where id > $1
 order by id
-"""
+""",
+)
 
 
 async def after(connection: Connection, id: int) -> Sequence[Revocation]:
     """What was revoked after the one with this id, in order; 0 for all."""
-    return [Revocation(*row) for row in await connection.fetch(AFTER, id)]
+    return [Revocation(*row) for row in await queries.fetch(connection, AFTER, id)]

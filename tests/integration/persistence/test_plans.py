@@ -195,7 +195,7 @@ async def test_statements_use_indexes(full: Connection, statement: str | Query, 
 
 async def test_reading_touches_one_partition(full: Connection) -> None:
     """The rows of a document are looked for in its partition only."""
-    query = documents.UPDATES_AFTER.replace("$1", "7").replace("$2", "15")
+    query = documents.UPDATES_AFTER.sql.replace("$1", "7").replace("$2", "15")
     plan = await full.fetchval(f"explain (format json) {query}")
     assert len(set(re.findall(r"document_updates_\d", plan))) <= 2  # its name and its index's
 

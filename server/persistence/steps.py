@@ -16,6 +16,7 @@ import structlog
 from server.errors import DatabaseError
 from server.persistence.blockers import Observe, Watch, watching
 from server.persistence.database import PASSING, describe
+from server.persistence.partition_index import in_parts
 from server.persistence.statements import concurrent_index
 from server.persistence.types import Connection
 
@@ -90,7 +91,8 @@ async def _one_by_one(connection: Connection, step: Step, watch: Watch) -> None:
     try:
         for number, statement in enumerate(step.all, 1):
             watch.statement = f"{number} of {len(step.all)}"
-            await _patiently(watch, lambda statement=statement: _alone(connection, statement))  # type: ignore[misc]
+            for part in await in_parts(connection, statement):
+                await _patiently(watch, lambda part=part: _alone(connection, part))  # type: ignore[misc]
     finally:
         if not connection.is_closed():
             await connection.execute("reset statement_timeout; reset lock_timeout")

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from server.errors import DatabaseError
 from server.persistence import blockers, steps
 from server.persistence.migrations import Migration, migrate, plan, plan_back, rollback, status
+from server.persistence.partition_index import part_name
 from server.persistence.statements import split
 from server.persistence.types import Connection
 from tests.support.logins import connected, owned_database
@@ -229,3 +230,62 @@ async def test_dry_run_says_as_whom(postgres: PostgresInstance) -> None:
         assert [step.name for step in steps] == ["roles", "owner", "ledger", "0001_table"]
         assert "lyceum_backup" in steps[0].script()
         await ours.execute("alter role gone rename to lyceum_backup")
+
+
+PARTED = Migration(
+    2,
+    "parted",
+    "create table many (x int, y int) partition by range (x);"
+    "create table many_1 partition of many for values from (0) to (10);"
+    "create table many_2 partition of many for values from (10) to (20);"
+    "insert into many select n, n from generate_series(0, 19) n",
+    "drop table many",
+)
+BY_PART = Migration(
+    3,
+    "by_part",
+    "-- no transaction\ncreate index concurrently if not exists many_y_idx on many (y)",
+    "drop index many_y_idx",
+)
+PARTS = """
+select array_agg(relname::text order by relname)
+from pg_index
+join pg_class on pg_class.oid = indexrelid
+where indisvalid and relname like 'many%'
+"""
+
+
+async def test_an_index_of_partitions(connect: Connect) -> None:
+    """It is built on one after the other, past writers, and goes on after a kill where it was."""
+    migrations, writer = [TABLE, PARTED, BY_PART], await connect()
+    ours = await connect()
+    await migrate(ours, migrations, 2)
+    async with writer.transaction():
+        await writer.execute("insert into many_2 values (11, 5)")
+        building = asyncio.create_task(migrate(ours, migrations))
+        other = await connect()
+        pid = ours.get_server_pid()
+
+        async def at_the_second() -> bool:
+            waits = await other.fetchval(WAITING, pid)
+            return bool(waits and await other.fetchval(PARTS) == ["many_1_y_idx"])
+
+        await eventually(at_the_second)
+        await other.execute("insert into many values (12, 6)")
+        await other.execute("select pg_terminate_backend($1)", pid)
+        with pytest.raises((DatabaseError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            await building
+    again = await connect()
+    await migrate(again, migrations)
+    assert await again.fetchval(PARTS) == ["many_1_y_idx", "many_2_y_idx", "many_y_idx"]
+    await again.execute("create table many_3 partition of many for values from (20) to (30)")
+    assert "many_3_y_idx" in await again.fetchval(PARTS)
+    await rollback(again, migrations, 2)
+    assert await again.fetchval(PARTS) is None
+
+
+def test_names_of_parts() -> None:
+    """As Postgres calls them, and never longer than it takes."""
+    assert part_name("many_y_idx", "many", "many_1") == "many_1_y_idx"
+    assert part_name("fast", "many", "many_1") == "many_1_fast"
+    assert len(part_name("many_" + "y" * 30, "many", "m" * 60)) == 63

@@ -1,0 +1,1 @@
+drop index chat_messages_user_id_sent_at_idx;

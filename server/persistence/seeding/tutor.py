@@ -30,16 +30,18 @@ from (
 """  # noqa: S608
 MESSAGES = f"""
 insert into tutor_messages (
-    id, thread_id, user_id, role, body, model, input_tokens, output_tokens, sent_at
+    id, public_id, thread_id, user_id, role, body, model, input_tokens, output_tokens, answers,
+    sent_at
 )
 overriding system value
 select
-    id * 16 + number, id, user_id,
+    id * 16 + number, seeding.uuid(id * 16 + number, 'tutor message'), id, user_id,
     case when number % 2 = 1 then 'USER' else 'TUTOR' end,
     {prose("-(id * 16 + number)", "case when number % 2 = 1 then 10 else 40 end")},
     case when number % 2 = 0 then 'tutor-1' end,
     case when number % 2 = 0 then 200 + number::integer * 60 end,
     case when number % 2 = 0 then 60 + (id % 40)::integer end,
+    case when number % 2 = 0 then id * 16 + number - 1 end,
     created_at + make_interval(mins => 4 * number::integer - 2)
 from tutor_threads
 cross join lateral generate_series(

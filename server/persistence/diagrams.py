@@ -87,7 +87,14 @@ CONTEXTS = (
     Context(
         "AI tutor",
         "What was asked and answered, what it cost, and what to learn next.",
-        ("tutor_threads", "tutor_messages", "recommendations", "ai_usage_daily"),
+        (
+            "tutor_threads",
+            "tutor_messages",
+            "recommendations",
+            "recommendations_due",
+            "course_sequels",
+            "ai_usage_daily",
+        ),
     ),
     Context(
         "Content and community",

@@ -218,6 +218,7 @@ TUTOR = (
     _own("tutor_messages"),
     _own("tutor_threads"),
     _own("recommendations"),
+    _own("recommendations_due"),
     Personal(
         "ai_usage_daily",
         "id",

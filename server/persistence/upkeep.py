@@ -12,6 +12,7 @@ from server.persistence.jobs import Job, Jobs
 from server.persistence.school import rollups
 from server.persistence.school.lapsing import end_streaks
 from server.persistence.school.leaderboard import refresh_leaderboard
+from server.persistence.school.recommendations import recompute_recommendations
 from server.persistence.school.sign_in import forget_sessions
 from server.persistence.school.vocabulary import refresh_vocabulary
 from server.persistence.types import Connection
@@ -38,6 +39,7 @@ def jobs(config: Config) -> tuple[Job, ...]:
         Job("partitions", HOUR, keep_partitions),
         Job("chat_keys", HOUR, chat.prune_keys),
         Job("leaderboard", 300.0, refresh_leaderboard),
+        Job("recommendations", 60.0, recompute_recommendations),
         Job("sign_ins", HOUR, forget_sessions),
         Job("streaks", HOUR, end_streaks),
         Job("rollups", MINUTE, rollups.roll_up),

@@ -114,7 +114,7 @@ LIVE: dict[str, Callable[[Connection, Person], Awaitable[Any]]] = {
 }
 
 # Tables in which somebody may have a row that nobody puts there.
-ONE = ("users", "user_stats")
+ONE = ("users", "user_stats", "recommendations_due")
 
 
 def column_of(table: str) -> str:

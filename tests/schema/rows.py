@@ -122,6 +122,7 @@ RIGHT: Mapping[str, Columns] = {
         "body": "What is a mapping?",
     },
     "recommendations": {**PERSON, **COURSE, "score": 0.5, "reason": "SIMILAR"},
+    "course_sequels": {**COURSE, "recent": 1, "sequels": [1], "shares": [0.5]},
     "ai_usage_daily": {**PERSON, "day": TODAY},
     # content
     "content_items": COURSE,

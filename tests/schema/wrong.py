@@ -188,6 +188,8 @@ WRONG: Mapping[str, Values] = {
     },
     "leaderboard_periods_ends_iff_no_time": {"kind": "WEEK", "course_id": None},
     # tutor
+    "course_sequels_recent_check": {"recent": -1},
+    "course_sequels_shares_check": {"shares": []},
     "tutor_threads_title_check": {"title": "x" * 256},
     "tutor_threads_status_check": {"status": "CLOSED"},
     "tutor_messages_role_check": {"role": "SYSTEM"},

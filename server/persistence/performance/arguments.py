@@ -8,7 +8,7 @@ from server.persistence.performance.analytics import ANALYTICS
 from server.persistence.performance.community import COMMUNITY, CREDENTIALS, CURRICULUM, MODERATION
 from server.persistence.performance.drawing import Draw, app, server
 from server.persistence.performance.search import SEARCH
-from server.persistence.performance.tutoring import BADGES, TUTOR
+from server.persistence.performance.tutoring import BADGES, RECOMMENDATIONS, TUTOR
 
 BOARD = "select 'ALL', null::timestamptz, null::bigint"
 WEEK = (
@@ -151,6 +151,7 @@ ARGUMENTS: dict[str, Draw] = {
     **RANKS,
     **BADGES,
     **TUTOR,
+    **RECOMMENDATIONS,
     **LESSONS,
     **QUIZZES,
     **COMMUNITY,

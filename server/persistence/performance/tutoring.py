@@ -1,4 +1,4 @@
-"""What the statements of badges and the tutor are measured with."""
+"""What the statements of badges, the tutor and recommendations are measured with."""
 
 # ruff: noqa: S608  # of constants
 
@@ -69,4 +69,8 @@ TUTOR: dict[str, Draw] = {
         "select person, current_date, 100::bigint, 50::bigint from drawn"
     ),
     "tutor_answers.usage": app("select person, person, current_date - 30, current_date from drawn"),
+}
+RECOMMENDATIONS: dict[str, Draw] = {
+    "recommendations.mine": app("select person, person from drawn"),
+    "recommendations.dismiss": app("select person, person, course from drawn"),
 }

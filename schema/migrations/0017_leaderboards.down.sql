@@ -48,6 +48,13 @@ alter table xp_histogram
     add constraint xp_histogram_pkey primary key (width, bucket, shard),
     add constraint xp_histogram_people_check check (people >= 0);
 
+insert into xp_histogram (width, bucket, shard, people)
+select width, xp / width, 0, count(*)
+from users
+cross join (values (1), (1000)) as widths (width)
+where status = 'ACTIVE'
+group by width, xp / width;
+
 comment on table xp_histogram is 'How many people have how many points, in wide buckets and in narrow ones: somebody''s rank is the sum of the buckets above, and few rows of the own one.';
 comment on column xp_histogram.shard is 'Follows from the person: those who move at the same moment rarely wait for one row.';
 grant insert, update, delete on xp_histogram to lyceum_server;

@@ -1,3 +1,4 @@
+-- released with 0001
 -- Leaderboards that agree with each other: all time becomes a board beside weeks, months and courses,
 -- each has a histogram that its scores keep, and who is not active is on none of them.
 

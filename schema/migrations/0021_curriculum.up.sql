@@ -1,3 +1,4 @@
+-- released with 0001
 -- What waits to be published, and what each version changed.
 
 alter table content_items

@@ -1,3 +1,4 @@
+-- released with 0001
 -- What was last observed of a credential on its chain, as observations come late and twice.
 
 alter table credentials

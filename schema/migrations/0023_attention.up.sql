@@ -1,3 +1,4 @@
+-- released with 0001
 -- What needs somebody's attention: found by an index for each kind, newest first.
 
 create table attention_seen (

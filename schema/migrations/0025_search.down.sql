@@ -11,3 +11,5 @@ drop function search_words(text[]);
 drop table search_changes;
 drop function search_posts(tsquery[], tsquery, tsquery[], timestamptz, timestamptz, integer);
 drop function estimated_posts(timestamptz, timestamptz);
+revoke execute on function search_labels(text, text, bigint, bigint, timestamptz)
+    from lyceum_server, lyceum_app, lyceum_staff;

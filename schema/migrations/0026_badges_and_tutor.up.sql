@@ -1,3 +1,4 @@
+-- released with 0001
 -- Badges that people show or keep to themselves; questions and answers of the tutor that are written
 -- once, however often they are sent.
 

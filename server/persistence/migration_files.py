@@ -10,6 +10,9 @@ Comments at a file's beginning may say more of it, a line each:
         database that has this one. Without it only programs that know it start.
     -- small: roles, badges
         Tables that hold so few rows that looking at all of them keeps nobody waiting.
+    -- released with 0006
+        Both came in one release, as did what is between, so that tables which were made by 0006
+        or later are empty in every database that this runs on.
 """
 
 import hashlib
@@ -24,6 +27,7 @@ from server.persistence.statements import concurrent_index, lead, split
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.up\.sql")
 NO_TRANSACTION = re.compile(r"^-- no transaction$", re.MULTILINE)
 SERVES = re.compile(r"^-- serves programs from (\d{4}) on$", re.MULTILINE)
+RELEASED = re.compile(r"^-- released with (\d{4})$", re.MULTILINE)
 SMALL = re.compile(r"^-- small: (\w+(?:, \w+)*)$", re.MULTILINE)
 
 
@@ -52,6 +56,12 @@ class Migration(NamedTuple):
         return int(found[1]) if found else None
 
     @property
+    def released(self) -> int:
+        """The version of the first migration of its release."""
+        found = RELEASED.search(lead(self.up))
+        return int(found[1]) if found else self.version
+
+    @property
     def small(self) -> set[str]:
         """Tables of which its author says that they are."""
         return {table for found in SMALL.findall(lead(self.up)) for table in found.split(", ")}
@@ -76,6 +86,8 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
         migration = Migration(int(found[1]), found[2], path.read_text(), down.read_text())
         if migration.serves is not None and migration.serves >= migration.version:
             raise DatabaseError(f"{path}: it can only serve programs older than it")
+        if migration.released > migration.version:
+            raise DatabaseError(f"{path}: it can't be of a release that begins after it")
         _check_sql(path, migration.up)
         _check_sql(down, migration.down)
         migrations.append(migration)

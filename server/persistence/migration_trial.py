@@ -79,6 +79,7 @@ class _Trial:
         self._connection = connection
         self._migrations = migrations
         self._samples = samples
+        self._made: dict[str, int] = {}  # by which version each table was there
 
     async def begin(self) -> None:
         """Make the ledger, which stays whatever is undone."""
@@ -90,10 +91,15 @@ class _Trial:
         self.now = migration.title
         before, rows = self.schema, await self._counts()
         there = await files(self._connection)
+        for table in there:
+            self._made.setdefault(table, migration.version - 1)
+        large = {table for table, made in self._made.items() if made < migration.released}
+        large -= migration.small
         await migrate(self._connection, self._migrations, migration.version)
         self.schema = await catalogue.read(self._connection)
-        self._tell(standstills(migration, {thing.key: thing for thing in before}, self.schema))
-        self._tell(rewritten(migration, there, await files(self._connection)))
+        was = {thing.key: thing for thing in before}
+        self._tell(standstills(migration, large, was, self.schema))
+        self._tell(rewritten(large, there, await files(self._connection)))
         await self._fill(migration)
         counts = await self._counts()
         self._tell(

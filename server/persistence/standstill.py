@@ -4,7 +4,7 @@ A lock that is waited for is given up in time (`steps.py`), one that is held las
 within a transaction nothing may build an index on, look through or rewrite a table that was there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from server.persistence.catalogue import Thing
 from server.persistence.migration_files import Migration, in_transaction
@@ -14,7 +14,7 @@ from server.persistence.types import Connection
 FILES = """
 select oid::regclass::text, pg_relation_filenode(oid)
 from pg_class
-where relkind = 'r' and relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'
+where relkind in ('r', 'p') and relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'
 """
 
 
@@ -24,13 +24,15 @@ async def files(connection: Connection) -> dict[str, int]:
 
 
 def standstills(
-    migration: Migration, before: Mapping[str, Thing], after: Sequence[Thing]
+    migration: Migration,
+    tables: Collection[str],
+    before: Mapping[str, Thing],
+    after: Sequence[Thing],
 ) -> list[str]:
-    """What a migration does to tables that were there before while nobody can write to them.
+    """What a migration does to tables that may be large while nobody can write to them.
 
     before: by key.
     """
-    tables = {thing.name for thing in before.values() if thing.kind == "table"} - migration.small
     concurrent = [concurrent_index(statement) for statement in split(migration.up)]
     online = {index["name"] for index in concurrent if index is not None}
     told = []
@@ -56,11 +58,11 @@ def _stricter(was: Thing, column: Thing) -> bool:
 
 
 def rewritten(
-    migration: Migration, before: Mapping[str, int], after: Mapping[str, int]
+    tables: Collection[str], before: Mapping[str, int], after: Mapping[str, int]
 ) -> list[str]:
     """Tables that a migration has rewritten, which nobody can use meanwhile."""
     return [
         f"nobody can use {table} while it is rewritten"
         for table, file in before.items()
-        if table not in migration.small and after.get(table, file) != file
+        if table in tables and after.get(table, file) != file
     ]

@@ -110,13 +110,25 @@ CHANGES = [
         "nobody can use one while it is rewritten",
     ),
     ("alter table one add z int not null default 3", "alter table one drop z", ""),
+    (
+        "-- released with 0002\ncreate index one_h on one (x)",
+        "drop index one_h",
+        "nobody can write to one while one_h is built",
+    ),
+    ("-- released with 0001\ncreate index one_i on one (x)", "drop index one_i", ""),
+    (
+        "-- released with 0001\nalter table one alter x type int",
+        "alter table one alter x type bigint",
+        "",
+    ),
 ]
 
 
 async def test_standstill_is_told(
     connection: Connection, database_url: str, tmp_path: Path
 ) -> None:
-    """Whatever would keep writers of a large table waiting, unless its author says it is small."""
+    """Whatever would keep writers of a large table waiting, unless its author says it is small, or
+    released together with this."""
     steps = [
         Migration(version, "change", up, down) for version, (up, down, _) in enumerate(CHANGES, 2)
     ]

@@ -340,6 +340,7 @@ def test_wrong_files(tmp_path: Path, names: list[str], complaint: str) -> None:
         ),
         ("-- no transaction\ncreate index concurrently a on b (c)", "a needs `if [not] exists`"),
         ("-- serves programs from 0001 on\nselect 1", "can only serve programs older than it"),
+        ("-- released with 0002\nselect 1", "can't be of a release that begins after it"),
     ],
 )
 def test_wrong_sql(tmp_path: Path, up: str, complaint: str) -> None:

@@ -65,6 +65,7 @@ FILLED = {
     "tutor_threads",
     "tutor_messages",
     "ai_usage_daily",
+    "recommendations_due",
     "documents",
     "collaboration_sessions",
     "session_participants",

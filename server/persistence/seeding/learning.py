@@ -157,6 +157,15 @@ from (
 ) as certified
 """
 
+# A job recommends courses to whom that is due, as triggers say of others.
+DUE = """
+insert into recommendations_due (user_id, since)
+select person, seeding.until()
+from generate_series($1::bigint, $2::bigint) as person
+on conflict on constraint recommendations_due_pkey do update
+set since = excluded.since
+"""
+
 
 def steps(plan: Plan) -> list[Step]:
     """Everything that people learned, in ranges of people."""
@@ -167,4 +176,5 @@ def steps(plan: Plan) -> list[Step]:
         ranged("submissions", plan.users, SUBMISSIONS, rows=4, cost=60),
         ranged("streaks", plan.users, STREAKS, rows=2, cost=25),
         ranged("credentials", plan.users, CREDENTIALS, rows=2, cost=5),
+        ranged("recommendations", plan.users, DUE, rows=1, cost=3),
     ]

@@ -200,6 +200,19 @@ async def test_any_stream_comes_to_what_a_model_says(
     assert await stored(superuser) == modelled(arrived)
 
 
+async def test_a_day_that_comes_late_between_others(
+    superuser: Connection, server: Connection
+) -> None:
+    """Who was active before and after it is counted in each span of days once."""
+    known = [event_of(1, MOMENTS[4]), event_of(2, MOMENTS[7]), event_of(3, MOMENTS[0])]
+    late = [event_of(4, MOMENTS[5]), event_of(5, MOMENTS[6]), event_of(6, MOMENTS[3])]
+    await take(server, known)
+    await roll_up(server)
+    await take(server, late)
+    await roll_up(server)
+    assert await stored(superuser) == modelled(known + late)
+
+
 async def test_many_write_while_one_counts(
     superuser: Connection, server: Connection, server_url: str
 ) -> None:

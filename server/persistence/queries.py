@@ -27,7 +27,7 @@ class Kind(Enum):
     """
 
     READ = 5.0
-    WRITE = 10.0
+    WRITE = 15.0  # more than connections wait for a lock, which says more
     REPORT = 20.0
     UPKEEP = 600.0
 

@@ -52,7 +52,7 @@ async def prepare(database: Database) -> None:
     try:
         connection = await database.connect()
         try:
-            await partitions.ensure(connection)
+            await partitions.ensure(connection, back=partitions.BACK)
             await partitions.measure(connection)
         finally:
             connection.terminate()

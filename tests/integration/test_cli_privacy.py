@@ -35,13 +35,13 @@ async def test_an_export(lyceum: Command, connection: Connection) -> None:
     done = await lyceum("db", "export-user", "ann@school.example")
     answer = json.loads(done.output)
     assert answer["person"] == {"subject": ann.subject, "public_id": str(ann.public_id)}
-    assert list(answer["tables"]) == ["users", "user_keys", "user_secrets"]
+    assert list(answer["tables"]) == ["users", "user_keys", "user_secrets", "recommendations_due"]
     assert answer["tables"]["users"][0]["email"] == "ann@School.example"
     assert [row["value"] for row in answer["tables"]["user_secrets"]] == ["1234"]
 
     path = lyceum.folder / "ann.json"
     done = await lyceum("db", "export-user", ann.subject, "--output", "ann.json")
-    assert done.output == "wrote 3 rows of 3 tables to ann.json\n"
+    assert done.output == "wrote 4 rows of 4 tables to ann.json\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["tables"] == answer["tables"]
     again = await lyceum("db", "export-user", ann.subject, "--output", "ann.json")
@@ -61,14 +61,15 @@ async def test_an_erasure(lyceum: Command, connection: Connection) -> None:
     refused = await lyceum("db", "erase-user", ann.subject, answer="n\n")
     assert (refused.code, "Nobody can undo that" in refused.errors) == (1, True)
     tried = await lyceum("db", "erase-user", "ann@school.example", "--dry-run")
-    assert tried.output.splitlines()[-1] == "nothing was changed; 3 rows of 3 tables would be"
+    assert tried.output.splitlines()[-1] == "nothing was changed; 4 rows of 4 tables would be"
     assert await everything(connection) == before
     done = await lyceum("db", "erase-user", ann.subject, answer="y\n")
     assert done.output.splitlines() == [
+        "recommendations_due: 1",
         "user_keys: 1",
         "user_secrets: 1",
         "users: 1",
-        "erased: 3 rows of 3 tables",
+        "erased: 4 rows of 4 tables",
     ]
     assert where(await everything(connection), "ann") == {"revocations": 1}
     again = await lyceum("db", "erase-user", str(ann.public_id), "--yes", "--json")

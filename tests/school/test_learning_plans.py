@@ -19,7 +19,7 @@ from server.persistence.school import (
     submissions,
 )
 from server.persistence.types import Connection
-from tests.school.test_community_plans import Tried, plan_of, scans
+from tests.school.plans import app, plan_of, scans, server
 from tests.support.logins import connected, migrated_by_owner
 from tests.support.postgres import PostgresInstance
 
@@ -69,16 +69,6 @@ set session_replication_role = origin;
 """
 # A school's, of which there are few.
 FEW = {"achievements"}
-
-
-def app(*arguments: str) -> Tried:
-    """A person's."""
-    return Tried("lyceum_app", arguments)
-
-
-def server(*arguments: str) -> Tried:
-    """The server's."""
-    return Tried("lyceum_server", arguments)
 
 
 ID, NOW = "gen_random_uuid()", "now()"

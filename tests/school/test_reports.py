@@ -233,9 +233,9 @@ async def test_who_is_erased_still_counts(people: People) -> None:
 
 
 async def plan(db: Connection, query: Query, *arguments: object) -> str:
-    """How a statement is carried out, as text."""
+    """How a statement is carried out, as text, but for months without a row, which cost nothing."""
     rows = await db.fetch(f"explain {query.sql}", *arguments)
-    return "\n".join(row[0] for row in rows)
+    return "\n".join(row[0] for row in rows if "cost=0.00..0.00" not in row[0])
 
 
 async def test_no_question_reads_a_large_table_whole(people: People) -> None:

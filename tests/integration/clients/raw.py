@@ -11,6 +11,7 @@ from server.ids import ClientId
 from server.protocol import hocuspocus, yjs, ywebsocket
 from server.protocol.lib0 import varstring, varuint
 from server.protocol.yjs import AwarenessEntry, SyncType
+from server.sessions.document import merged
 from tests.support.frames import decoded
 from tests.support.server import LyceumServer
 
@@ -50,6 +51,17 @@ class RawClient:
             message = await self._next()
             if isinstance(message, yjs.SyncStep2 | yjs.SyncUpdate):
                 return message.update
+
+    async def document(self) -> bytes:
+        """All that the server has; a large document comes in updates, and step 2 ends it."""
+        await self.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
+        parts: list[bytes] = []
+        while True:
+            message = await self._next()
+            if isinstance(message, yjs.SyncStep2 | yjs.SyncUpdate):
+                parts.append(message.update)
+            if isinstance(message, yjs.SyncStep2):
+                return merged(parts)
 
     async def wait_gone(self, *clients: int) -> None:
         """Until the server has said of each of them that it is gone."""
@@ -96,6 +108,5 @@ async def raw_client(
         client = RawClient(opened, session if hocuspocus else None)
         if hocuspocus:
             await opened.send(auth(session, token))
-        await client.send_sync(SyncType.STEP1, EMPTY_STATE_VECTOR)
-        await client.update()
+        await client.document()
         yield client

@@ -98,7 +98,7 @@ class Profile(NamedTuple):
 
 
 PROFILES = {
-    "small": Profile(users=300, events=6_000, months=2),
+    "small": Profile(users=300, events=6_000, months=3),
     "school": Profile(users=10_000, events=1_000_000, months=6),
     "large": Profile(users=1_000_000, events=100_000_000, months=12),
 }

@@ -1,5 +1,7 @@
 """What must hold between a school's tables; `server.persistence.integrity` runs it."""
 
+from server.persistence.school.vocabulary import PUBLIC
+
 # Boards, and who is on them.
 
 # What the ledger comes to on each board; one that is missing has no number.
@@ -178,7 +180,7 @@ order by id, name
 
 # What everybody may see, word by word.
 
-VOCABULARY = """
+VOCABULARY = f"""
 select format('%s in %s: in %s texts, counted %s', word, language, coalesce(told, 0),
     coalesce(counted, 0)) as wrong
 from (
@@ -197,18 +199,7 @@ from (
 full join (
     select split_part(language, '-', 1) as language, word, count(*) as counted
     from (
-        select language, search_words(title, summary) as words
-        from courses
-        where status = 'PUBLISHED'
-        union all
-        select lessons.language, search_words(lessons.title, body)
-        from lessons
-        join courses on courses.id = course_id
-        where lessons.status = 'PUBLISHED' and courses.status = 'PUBLISHED'
-        union all
-        select language, search_words(title, body)
-        from posts
-        where status in ('VISIBLE', 'FLAGGED')
+        {PUBLIC}
     ) as texts
     cross join unnest(words) as word
     where is_word(word)
@@ -216,4 +207,4 @@ full join (
 ) as counted using (language, word)
 where coalesce(told, 0) <> coalesce(counted, 0)
 order by language, word
-"""
+"""  # noqa: S608  # of constants

@@ -192,15 +192,8 @@ async def refresh_vocabulary(connection: Connection) -> Mapping[str, object] | N
     return {"texts": counted} if counted else None
 
 
-FORGET = Query("search.forget", Kind.UPKEEP, "delete from search_vocabulary")
-FORGET_CHANGES = Query("search.forget_changes", Kind.UPKEEP, "delete from search_changes")
-RECOUNT = Query(
-    "search.recount",
-    Kind.UPKEEP,
-    """
-insert into search_vocabulary (language, word, uses)
-select split_part(language, '-', 1), word, count(*)
-from (
+# The words of what everybody may see.
+PUBLIC = """
     select language, search_words(title, summary) as words
     from courses
     where status = 'PUBLISHED'
@@ -213,11 +206,22 @@ from (
     select language, search_words(title, body)
     from posts
     where status in ('VISIBLE', 'FLAGGED')
+""".strip()
+FORGET = Query("search.forget", Kind.UPKEEP, "delete from search_vocabulary")
+FORGET_CHANGES = Query("search.forget_changes", Kind.UPKEEP, "delete from search_changes")
+RECOUNT = Query(
+    "search.recount",
+    Kind.UPKEEP,
+    f"""
+insert into search_vocabulary (language, word, uses)
+select split_part(language, '-', 1), word, count(*)
+from (
+    {PUBLIC}
 ) as texts
 cross join unnest(words) as word
 group by 1, 2
 having is_word(word)
-""",
+""",  # noqa: S608  # of constants
 )
 ANEW = (FORGET_CHANGES, FORGET, RECOUNT)
 

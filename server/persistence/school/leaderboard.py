@@ -15,13 +15,14 @@ REFRESH = Query("leaderboard.refresh", Kind.UPKEEP, "select refresh_leaderboard(
 
 
 async def refresh_leaderboard(connection: Connection) -> Mapping[str, object]:
-    """Make mv_user_leaderboard anew, which its readers don't notice; how many are on it.
+    """Make mv_user_leaderboard anew, which its readers don't notice; how many are on it, if any.
 
     Raises LockNotAvailableError if one reader held it for half a minute.
     """
     async with connection.transaction():
         await queries.execute(connection, NO_TIMEOUT)
-        return {"people": await queries.fetchval(connection, REFRESH)}
+        people = await queries.fetchval(connection, REFRESH)
+    return {"people": people} if people else {}
 
 
 # Whoever gives points waits.

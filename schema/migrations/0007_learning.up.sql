@@ -251,8 +251,9 @@ comment on table user_progress is 'How far people are in the lessons that they b
 comment on column user_progress.seconds is 'Time on task.';
 comment on column user_progress.state is 'Where the person was in the lesson, as the page keeps it.';
 
--- Who did a lesson, for recommendations; and whether a lesson may be deleted.
-create index user_progress_lesson_id_course_id_idx on user_progress (lesson_id, course_id);
+-- Who did a lesson, for recommendations; and whether a lesson may be deleted. Not with its course, which
+-- follows from it: planners would take that for one row, as good as the key, and read all who did the lesson.
+create index user_progress_lesson_id_idx on user_progress (lesson_id);
 
 do $$
 begin

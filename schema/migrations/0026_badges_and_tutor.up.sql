@@ -13,7 +13,8 @@ create policy user_badges_update_policy on user_badges for update to lyceum_app
     with check (user_id = (select current_user_id()));
 
 -- Who has a badge, page by page.
-create index user_badges_badge_id_user_id_idx on user_badges (badge_id, user_id);
+create index user_badges_badge_id_user_id_idx
+    on user_badges (badge_id, user_id) include (worn, awarded_at);
 drop index user_badges_badge_id_idx;
 
 alter table tutor_messages

@@ -216,9 +216,10 @@ WEARERS = Query(
     """
     select user_id, public_id, username, awarded_at
     from user_badges
-    join users on users.id = user_id
-    where badge_id = (select id from badges where slug = $1)
-        and worn and status = 'ACTIVE' and user_id > $2
+    cross join lateral (
+        select public_id, username from users where id = user_id and status = 'ACTIVE' offset 0
+    ) as wearer
+    where badge_id = (select id from badges where slug = $1) and worn and user_id > $2
     order by user_id
     limit $3
     """,

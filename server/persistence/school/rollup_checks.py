@@ -4,7 +4,7 @@ Left out is what is not counted yet, what is to be counted anew, and what was co
 that have been dropped since.
 """
 
-from server.persistence.school.rollup_tables import ACTIVE, ALL_CHAINED, EVENTS, ROLLUPS, Rollup
+from server.persistence.school.rollup_tables import ACTIVE, EVENTS, ROLLUPS, Rollup, all_chained
 
 # The first day of which there are events.
 KEPT = r"""
@@ -49,7 +49,7 @@ order by {keys}
 BY_EVENTS = {rollup.table: events_agree(rollup) for rollup in ROLLUPS}
 
 ACTIVE_DAYS = f"""
-with {ALL_CHAINED}
+with {all_chained()}
 select format('%s: kept %s, days of people say %s', day, told, counted) as wrong
 from (
     select day, row(people, week_change, month_change)::text as told

@@ -10,10 +10,20 @@ from typing import NamedTuple
 
 LOCK_KEY = 7_523_094_288_207_667_811  # held by whoever changes rollups
 
+
+def number(name: str, least: str, most: str) -> str:
+    """A whole number that an event's data holds; 0 where there is none, which is quick to tell."""
+    value = f"floor((data ->> '{name}')::numeric)"
+    return f"""case
+        when jsonb_typeof(data -> '{name}') = 'number'
+            then greatest({least}, least({most}, {value}))::bigint
+        else 0
+    end"""
+
+
 # What an event holds; a value of another kind than its sender should have given is left out.
-NUMBER = "case when jsonb_typeof(data -> '{name}') = 'number' then (data ->> '{name}')::numeric end"
-SECONDS = f"greatest(0, least(86400, floor(coalesce({NUMBER.format(name='seconds')}, 0))))::bigint"
-XP = f"greatest(-1e9, least(1e9, floor(coalesce({NUMBER.format(name='xp')}, 0))))::bigint"
+SECONDS = number("seconds", "0", "86400")
+XP = number("xp", "-1e9", "1e9")
 RESULT = """case
         when event_type <> 'submission.judged' then null
         when data ->> 'status' in ('PASSED', 'FAILED', 'ERROR', 'TIMEOUT') then data ->> 'status'
@@ -145,7 +155,8 @@ SUBMISSIONS = Rollup(
 ROLLUPS = (COURSES, LESSONS, TYPES, USERS, SUBMISSIONS)
 
 # Who is active in the 7 or 30 days up to a day is counted by the last of their days up to it: from
-# that day on, until they have another one or so many days have passed.
+# that day on, until they have another one or so many days have passed. In order, so that two who
+# add at once wait for each other and don't lock each other out.
 ACTIVE = """
     select day, sum(people) as people, sum(week) as week_change, sum(month) as month_change
     from (
@@ -160,7 +171,8 @@ ACTIVE = """
         select least(day + 30, next_before), 0, 0, 1 from chained where not is_new
     ) as changes
     group by day
-    having (sum(people), sum(week), sum(month)) <> (0, 0, 0)"""
+    having (sum(people), sum(week), sum(month)) <> (0, 0, 0)
+    order by day"""
 ACTIVE_ADDITION = f"""
     insert into analytics_active_daily as kept (day, people, week_change, month_change){ACTIVE}
     on conflict on constraint analytics_active_daily_pkey do update
@@ -202,9 +214,13 @@ chained as materialized (
     ) as days
 )"""
 
-ALL_CHAINED = """
+
+def all_chained(which: str = "true") -> str:
+    """`chained` of all days that meet a condition, as though they were new."""
+    return f"""
 chained as materialized (
     select day, true as is_new, lead(day) over (partition by user_id order by day) as next_after,
         null::date as next_before
     from analytics_user_daily
-)"""
+    where {which}
+)"""  # noqa: S608

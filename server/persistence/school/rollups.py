@@ -19,11 +19,11 @@ from server.persistence.partitions import partitions
 from server.persistence.queries import Kind, Query, execute, fetch, fetchrow, fetchval
 from server.persistence.school.rollup_tables import (
     ACTIVE_ADDITION,
-    ALL_CHAINED,
     CHAINED,
     EVENTS,
     LOCK_KEY,
     ROLLUPS,
+    all_chained,
 )
 from server.persistence.types import Connection
 
@@ -267,7 +267,7 @@ select count(*) from events
 """,  # noqa: S608
 )
 CLEAR_ACTIVE = Query("rollups.clear_active", Kind.UPKEEP, "delete from analytics_active_daily")
-COUNT_ACTIVE = Query("rollups.count_active", Kind.UPKEEP, f"with {ALL_CHAINED}{ACTIVE_ADDITION}")
+COUNT_ACTIVE = Query("rollups.count_active", Kind.UPKEEP, f"with {all_chained()}{ACTIVE_ADDITION}")
 
 
 async def ask_rebuild(connection: Connection) -> None:

@@ -57,7 +57,9 @@ class LessonHit(Struct, frozen=True):
     rank: float
 
 
-# Not by the order that is wanted, however few the planner takes these for: hence the offset.
+# Not by the order that is wanted, however few the planner takes these for: hence the offset. Whether
+# a title matches is a value, looked up in a hash: as a condition it would be a join, and one of all
+# with all in a plan that is kept, which knows no numbers.
 LESSONS = Query(
     "search.lessons",
     Kind.READ,
@@ -66,8 +68,13 @@ with asked as materialized (
     select coalesce($6::timestamptz, clock_timestamp()) as until
 ), shown as materialized (
     select id from courses where $7 or status = 'PUBLISHED'
+), titled as (
+    select id
+    from lessons
+    where ts_filter(search_vector, '{{a}}') @@ $1::text::tsquery
+    offset 0
 ), matching as materialized (
-    select *
+    select *, id in (select id from titled) as titled
     from (
         select id, course_id, kind, status, language, updated_at
         from lessons
@@ -81,18 +88,13 @@ with asked as materialized (
         and ($8::text is null or split_part(language, '-', 1) = $8)
         and ($5::timestamptz is null or updated_at >= $5)
         and updated_at < (select until from asked)
-), titled as (
-    select id
-    from lessons
-    where ts_filter(search_vector, '{{a}}') @@ $1::text::tsquery
-    offset 0
 ), newest as (
     (select id from matching order by id desc limit {MOST_LESSONS})
     union
     (
         select id
         from matching
-        where id in (select id from titled)
+        where titled
         order by id desc
         limit {MOST_LESSONS}
     )

@@ -1,8 +1,9 @@
 """Made-up learning events: visits of people who open lessons, month by month.
 
-Each month is filled as a table of its own without indexes, and then attached to learning_analytics,
-which makes them: sorting once is faster than keeping an index while rows come, and the rate stays
-the same however many there are. A month that has its partition already is filled in place.
+Each month is filled as a table of its own without indexes, which are made when all are filled, and
+then attached to learning_analytics: sorting once is faster than keeping an index while rows come,
+and the rate stays the same however many there are. A month that has its partition already is
+filled in place.
 
 One event in 2,000 comes twice, and one in 100 late, up to a day.
 """
@@ -116,6 +117,24 @@ create table if not exists {table} (
     like learning_analytics including all excluding identity excluding indexes
 )
 """
+# Attaching would make them as well, one table after the other, as each waits for the one before.
+INDEX = """
+do $$
+declare
+    definition text;
+begin
+    for definition in
+        select pg_get_indexdef(indexrelid)
+        from pg_index
+        where indrelid = 'learning_analytics'::regclass
+    loop
+        execute regexp_replace(
+            definition, '^CREATE INDEX \\S+ ON ONLY \\S+', 'create index on {table}'
+        );
+    end loop;
+end
+$$
+"""
 ATTACH = """
 alter table learning_analytics attach partition {table} for values from ('{start}') to ('{end}')
 """
@@ -148,30 +167,39 @@ def months(plan: Plan) -> Iterator[Month]:
 
 def steps(plan: Plan, there: set[str]) -> list[Step]:
     """The events, in ranges of hours. there: partitions that need not be made."""
+    all_months = list(months(plan))
+    new = [month for month in all_months if month.table not in there]
+    rows = max(1, plan.events) / sum(month.hours for month in all_months)
+    return [
+        once("calendar", CALENDAR.format(events=plan.events), CALENDAR_KEY),
+        once("months", *(MAKE.format(table=month.table) for month in new)),
+        *(_filled(month, rows) for month in all_months),
+        *(
+            once(
+                f"indexes {month.start:%Y-%m}",
+                INDEX.format(table=month.table),
+                cost=month.hours * rows * 2,
+                stage="indexes",
+            )
+            for month in new
+        ),
+        once("attached", *(_attach(month) for month in new), cost=plan.events * 0.1),
+    ]
+
+
+def _filled(month: Month, rows: float) -> Step:
     types = [type for type, share in MIX for _ in range(share)]
-    made = once("calendar", CALENDAR.format(events=plan.events), CALENDAR_KEY)
-    steps = [made]
-    hours = sum(month.hours for month in months(plan))
-    for month in months(plan):
-        rows = max(1, plan.events) / hours
-        insert = EVENTS.format(
-            table=month.table,
-            before=month.before,
-            types=f"array[{', '.join(repr(type) for type in types)}]",
-            type_count=len(types),
-        )
-        filled = ranged(
-            f"events {month.start:%Y-%m}", month.hours, insert, rows=rows, cost=rows * 6
-        )
-        if month.table in there:
-            steps.append(filled)
-            continue
-        attach = ATTACH.format(
-            table=month.table, start=month.start.isoformat(), end=month.end.isoformat()
-        )
-        steps += [
-            once(f"table {month.start:%Y-%m}", MAKE.format(table=month.table)),
-            filled,
-            once(f"indexes {month.start:%Y-%m}", attach, cost=month.hours * rows * 2),
-        ]
-    return steps
+    insert = EVENTS.format(
+        table=month.table,
+        before=month.before,
+        types=f"array[{', '.join(repr(type) for type in types)}]",
+        type_count=len(types),
+    )
+    name = f"events {month.start:%Y-%m}"
+    return ranged(name, month.hours, insert, rows=rows, cost=rows * 6, stage="events")
+
+
+def _attach(month: Month) -> str:
+    return ATTACH.format(
+        table=month.table, start=month.start.isoformat(), end=month.end.isoformat()
+    )

@@ -51,6 +51,7 @@ class Plan(Struct, frozen=True):
         return max(3, self.users // 50)
 
 
+Range = tuple[int, int]
 Arguments = Callable[[int, int], Sequence[tuple[Any, ...]]]
 
 
@@ -59,7 +60,8 @@ class Step(NamedTuple):
 
     statements: of a batch, in one transaction. arguments: those of each statement, for the first
     and the last unit. rows: that a unit comes to, about; batches are measured by it. cost: of a
-    unit, compared with others.
+    unit, compared with others. stage: steps of one that follow each other need not wait for each
+    other.
     """
 
     name: str
@@ -68,8 +70,9 @@ class Step(NamedTuple):
     arguments: Arguments
     rows: float
     cost: float
+    stage: str = ""
 
-    def batches(self, most: int) -> list[tuple[int, int]]:
+    def batches(self, most: int) -> list[Range]:
         """The ranges, each of about so many rows."""
         size = max(1, int(most / self.rows))
         return [
@@ -77,16 +80,24 @@ class Step(NamedTuple):
         ]
 
 
-def ranged(name: str, units: int, *statements: str, rows: float, cost: float) -> Step:
+def ranged(
+    name: str, units: int, *statements: str, rows: float, cost: float, stage: str = ""
+) -> Step:
     """A step whose statements take the first unit as $1 and the last one as $2."""
-    return Step(
-        name, units, statements, lambda first, last: [(first, last)] * len(statements), rows, cost
-    )
+
+    def arguments(first: int, last: int) -> list[Range]:
+        return [(first, last)] * len(statements)
+
+    return Step(name, units, statements, arguments, rows, cost, stage)
 
 
-def once(name: str, *statements: str, cost: float = 1.0) -> Step:
+def once(name: str, *statements: str, cost: float = 1.0, stage: str = "") -> Step:
     """A step that is one batch; its statements take no arguments."""
-    return Step(name, 1, statements, lambda _first, _last: [()] * len(statements), 1.0, cost)
+
+    def arguments(_first: int, _last: int) -> list[tuple[()]]:
+        return [()] * len(statements)
+
+    return Step(name, 1, statements, arguments, 1.0, cost, stage)
 
 
 class Profile(NamedTuple):

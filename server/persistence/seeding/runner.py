@@ -16,6 +16,7 @@ from server.persistence.school import rollups
 from server.persistence.seeding import (
     collaboration,
     community,
+    counted,
     curriculum,
     earned,
     events,
@@ -157,16 +158,16 @@ def _steps(plan: Plan, kek: Kek | None, there: set[str]) -> list[Step]:
         *tutor.steps(plan),
         *collaboration.steps(plan),
         *events.steps(plan, there),
+        *counted.steps(plan),
         *totals.steps(plan),
     ]
 
 
 async def _tidy(connection: Connection, workers: Sequence[Connection], tell: Tell) -> None:
-    """Drop what only seeding takes; count events; have everything read by its indexes alone."""
+    """Drop what only seeding takes; count sessions; have everything read by its indexes alone."""
     await connection.execute(CLEAR)
     await connection.execute(ground.DROP_FUNCTIONS)
     tell(Progress("rollups", 1.0))
-    await rollups.ask_rebuild(connection)
     await rollups.roll_up(connection)
     tell(Progress("vacuum", 1.0))
     tables = iter([row[0] for row in await connection.fetch(TABLES)])

@@ -7,9 +7,10 @@ whatever way, goes on with what is missing.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
-from server.persistence.seeding.plan import Step
+from server.persistence.seeding.plan import Range, Step
 from server.persistence.types import Connection
 
 # Waits for a run that was killed while it made the same, whose connection still works.
@@ -40,7 +41,6 @@ class Made(NamedTuple):
 
 
 Tell = Callable[[Progress], None]
-Range = tuple[int, int]
 
 
 class Work:
@@ -51,38 +51,33 @@ class Work:
         self._tell = tell
         self._started = time.monotonic()
         self._total = self._before = self._done = 0.0
-        self._rows = 0
-        self._made_any = False
-        self._step_started = 0.0
+        self._begun: dict[str, float] = {}
+        self._made: dict[str, Made] = {}
 
     async def make(self, steps: Sequence[Step], batch: int) -> dict[str, Made]:
-        """Make what is missing of these steps, one after the other; batch: rows, about."""
+        """Make what is missing of these steps; batch: rows, about.
+
+        One step after the other, but those of one stage that follow each other at the same time.
+        """
         self._total = sum(step.units * step.cost for step in steps)
-        result = {}
-        for step in steps:
-            if (made := await self._make(step, batch)) is not None:
-                result[step.name] = made
-        return result
+        for _, stage in groupby(steps, lambda step: step.stage or step.name):
+            queue = _batches(tuple(stage), batch)
+            await gather([self._serve(worker, queue) for worker in self.workers])
+        return self._made
 
-    async def _make(self, step: Step, batch: int) -> Made | None:
-        """What was made of a step; None if all of it was there."""
-        self._rows, self._made_any, self._step_started = 0, False, time.monotonic()
-        queue = iter(step.batches(batch))
-        await gather([self._serve(worker, step, queue) for worker in self.workers])
-        seconds = time.monotonic() - self._step_started
-        return Made(self._rows, seconds) if self._made_any else None
-
-    async def _serve(self, worker: Connection, step: Step, queue: Iterator[Range]) -> None:
-        for first, last in queue:
+    async def _serve(self, worker: Connection, queue: Iterator[tuple[Step, Range]]) -> None:
+        for step, (first, last) in queue:
+            began = self._begun.setdefault(step.name, time.monotonic())
             rows = await self._batch(worker, step, first, last)
             cost = (last - first + 1) * step.cost
             self._done += cost
             if rows is None:
                 self._before += cost
             else:
-                self._rows += rows
-                self._made_any = True
-                self._tell(self._progress(step))
+                before = self._made.get(step.name, Made(0, 0.0))
+                made = Made(before.rows + rows, time.monotonic() - began)
+                self._made[step.name] = made
+                self._tell(self._progress(step.name, made))
 
     async def _batch(self, worker: Connection, step: Step, first: int, last: int) -> int | None:
         """How many rows it came to; None if it was made before."""
@@ -95,15 +90,20 @@ class Work:
                 rows += _count(await worker.execute(statement, *given))
         return rows
 
-    def _progress(self, step: Step) -> Progress:
-        now = time.monotonic()
+    def _progress(self, step: str, made: Made) -> Progress:
         done, left = self._done - self._before, self._total - self._done
         return Progress(
-            step.name,
+            step,
             self._done / self._total,
-            self._rows / (now - self._step_started),
-            (now - self._started) * left / done,
+            made.rows / made.seconds,
+            (time.monotonic() - self._started) * left / done,
         )
+
+
+def _batches(steps: Sequence[Step], most: int) -> Iterator[tuple[Step, Range]]:
+    for step in steps:
+        for each in step.batches(most):
+            yield step, each
 
 
 def _count(tag: str) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from server.errors import Conflict, NotFound
 from server.persistence.access import Access
-from server.persistence.school import enrolment, quizzes
+from server.persistence.school import enrolment, lessons, quizzes
 from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.school.make import AUTUMN, course, person
@@ -193,3 +193,34 @@ async def test_whose_quiz(superuser: Connection, access: Access, server: Connect
     with pytest.raises(NotFound, match="no such quiz"):
         await quiz.start()
     assert await quiz.questions() == []
+
+
+async def test_lesson_that_is_a_quiz(
+    superuser: Connection, access: Access, server: Connection
+) -> None:
+    """Who passed its quiz completes it, for good; one that only has a quiz anybody does."""
+    quiz = await make(superuser, access, server, title="Gas")
+    other = await person(superuser)
+    lesson: UUID = await superuser.fetchval(
+        "update lessons set kind = 'QUIZ' from quizzes"
+        " where lesson_id = lessons.id and quizzes.id = $1 returning lessons.public_id",
+        quiz.id,
+    )
+    row = await superuser.fetchrow("select id, course_id from lessons where public_id = $1", lesson)
+    await insert(superuser, "enrollments", user_id=other, course_id=row["course_id"])
+    await insert(superuser, "quizzes", lesson_id=row["id"], title="To be written")
+    await quiz.take(1)
+    for user in (quiz.user, other):
+        with pytest.raises(Conflict, match="passing its quiz «Gas» first"):
+            await lessons.complete(server, user, lesson, AUTUMN)
+    begun = "select count(*) from user_progress where lesson_id = $1"
+    assert await superuser.fetchval(begun, row["id"]) == 0
+    await quiz.take(3)
+    assert (await lessons.complete(server, quiz.user, lesson, AUTUMN)).newly
+    with pytest.raises(Conflict, match="passing its quiz «Gas» first"):
+        await lessons.complete(server, other, lesson, AUTUMN)
+    new = await insert(superuser, "quizzes", lesson_id=row["id"])
+    await insert(superuser, "quiz_questions", quiz_id=new["id"])
+    assert not (await lessons.complete(server, quiz.user, lesson, AUTUMN)).newly
+    await superuser.execute("update lessons set kind = 'READING' where public_id = $1", lesson)
+    assert (await lessons.complete(server, other, lesson, AUTUMN)).newly

@@ -31,7 +31,7 @@ class WrongAnswer(LyceumError):
 
 
 class Learner(NamedTuple):
-    """Somebody made up. lessons: of courses that the person takes."""
+    """Somebody made up. lessons: of courses that the person takes; none that takes a quiz."""
 
     id: UserId
     public_id: UUID
@@ -53,6 +53,7 @@ select id, public_id, array(
     from enrollments
     join lessons on lessons.course_id = enrollments.course_id
     where user_id = users.id and enrollments.status = 'ACTIVE' and lessons.status = 'PUBLISHED'
+        and kind <> 'QUIZ'
     order by lessons.id
     limit 50
 )

@@ -212,7 +212,20 @@ COMPLETE = Query(
     """
 with lesson as (
     select lessons.id, lessons.course_id, xp, lessons.status as published,
-        enrollments.status as enrolled, progress.status as was
+        enrollments.status as enrolled, progress.status as was,
+        (
+            select title
+            from quizzes
+            where lessons.kind = 'QUIZ' and lesson_id = lessons.id
+                and progress.status is distinct from 'COMPLETED'
+                and exists (select from quiz_questions where quiz_id = quizzes.id)
+                and not exists (
+                    select from quiz_attempts
+                    where user_id = $1 and quiz_id = quizzes.id and passed
+                )
+            order by quizzes.id
+            limit 1
+        ) as unpassed
     from lessons
     left join enrollments
         on enrollments.user_id = $1 and enrollments.course_id = lessons.course_id
@@ -228,7 +241,7 @@ done as (
     select $1, course_id, id, 'COMPLETED', 100, $3, $3, $3
     from lesson
     where published = 'PUBLISHED' and enrolled in ('ACTIVE', 'COMPLETED')
-        and was is distinct from 'COMPLETED'
+        and was is distinct from 'COMPLETED' and unpassed is null
     on conflict (user_id, course_id, lesson_id) do update
     set status = 'COMPLETED', percent = 100, updated_at = greatest(progress.updated_at, $3),
         completed_at = greatest(progress.started_at, $3)
@@ -262,7 +275,7 @@ told as (
     select $3, gen_random_uuid(), $1, course_id, 'course.completed'
     from finished
 )
-select id, course_id, xp, published, enrolled, exists (select from done) as newly,
+select id, course_id, xp, published, enrolled, unpassed, exists (select from done) as newly,
     exists (select from finished) as course_completed
 from lesson
 """,
@@ -273,13 +286,15 @@ async def complete(connection: Connection, user_id: int, lesson: UUID, at: datet
     """Complete a lesson, with the course if it was the last, and all that is earned by it.
 
     One transaction, which may be repeated: who completed it before earns nothing. Raises NotFound,
-    and Conflict for who is not in its course.
+    and Conflict for who is not in its course, or has not passed the quiz of a lesson that is one.
     """
     async with whole(connection):
         await earning.lock(connection, user_id)
         started = _started(user_id, lesson)
         with in_time(at):
             row = _open(await fetchrow(connection, COMPLETE, user_id, lesson, at, started))
+        if row["unpassed"] is not None:
+            raise Conflict(f"This lesson takes passing its quiz «{row['unpassed']}» first.")
         if not row["newly"]:
             return Completed(False, False, None)
         counts = {"lessons_completed": 1, "courses_completed": int(row["course_completed"])}

@@ -10,6 +10,7 @@ from server.cli.keys import read_keys
 from server.cli.running import fail, json_option, print_json, read_config, with_url
 from server.persistence.performance.load import Load, Tally, is_local, put, table
 from server.persistence.performance.measure import quantile
+from server.persistence.performance.use_cases import USE_CASES
 
 
 @click.command("load-test")
@@ -22,6 +23,13 @@ from server.persistence.performance.measure import quantile
     show_default=True,
     help="Seconds between two things that a person does, on average.",
 )
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="WHAT",
+    type=click.Choice([case.name for case in USE_CASES]),
+    help="Only this, such as “complete a lesson”; may be given several times.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Who does what.")
 @click.option("--pool", type=click.IntRange(1), default=10, help="Connections of each pool.")
 @click.option("--pgbouncer", metavar="URL", help="Go through this PgBouncer.")
@@ -32,6 +40,7 @@ def db_load_test(
     users: int,
     seconds: float,
     think: float,
+    only: tuple[str, ...],
     seed: int,
     pool: int,
     pgbouncer: str | None,
@@ -44,7 +53,8 @@ def db_load_test(
     What they do stays. Each answer is looked at: whether it is that of who asked. Exit code 1 if
     one was not, or if anything failed.
     """
-    load = Load(users, seconds, think, seed, pool)
+    cases = [case for case in USE_CASES if not only or case.name in only]
+    load = Load(users, seconds, think, seed, pool, cases)
     config = read_config()
     ring = read_keys() if config.keys is not None or config.keys_file is not None else None
 

@@ -10,7 +10,6 @@ import pytest
 from server.persistence.access import Access
 from server.persistence.database import Database
 from server.persistence.integrity import check_all
-from server.persistence.performance import load
 from server.persistence.performance.load import Load, is_local, put, table
 from server.persistence.performance.use_cases import (
     Learner,
@@ -51,7 +50,7 @@ async def test_through_pgbouncer(postgres: PostgresInstance, own_copy: str) -> N
     assert sum(len(tally.times) for tally in tallies) > 0
 
 
-async def test_failures_are_told(own_copy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failures_are_told(own_copy: str) -> None:
     """A wrong answer and an error of the database count as failures, the first few in words."""
 
     async def is_wrong(_school: School, _who: Learner, _random: Random) -> None:
@@ -62,8 +61,7 @@ async def test_failures_are_told(own_copy: str, monkeypatch: pytest.MonkeyPatch)
             await connection.execute("select 1 / 0")
 
     cases = (UseCase("wrong", 1, is_wrong), UseCase("fails", 1, fails))
-    monkeypatch.setattr(load, "USE_CASES", cases)
-    some = Load(users=8, seconds=1.0, think=0.01, seed=1, pool=2)
+    some = Load(users=8, seconds=1.0, think=0.01, seed=1, pool=2, cases=cases)
     wrong, failed = await put(own_copy, some, None, None, lambda _done, _seconds: None)
     assert set(wrong.errors) == {"WrongAnswer: this is another's"}
     assert set(failed.errors) == {"DivisionByZeroError: division by zero"}
@@ -110,7 +108,9 @@ async def test_command(own_copy: str, tmp_path: Path) -> None:
     assert done.code == 0, done
     assert done.output in report.read_text()
     assert "| all | " in done.output
-    told = json.loads((await lyceum(*command, "--json")).output)["use_cases"]
+    only = ("--only", "see one's rank", "--only", "read posts")
+    told = json.loads((await lyceum(*command, *only, "--json")).output)["use_cases"]
+    assert [each["name"] for each in told] == ["see one's rank", "read posts"]
     assert sum(each["done"] for each in told) > 0
     complaint = (await lyceum(*command, database_url="postgresql://db.example/x")).complaint
     assert "is on another machine" in complaint

@@ -44,6 +44,7 @@ class Load(Struct, frozen=True):
     think: float
     seed: int
     pool: int
+    cases: Sequence[UseCase] = USE_CASES
 
 
 def is_local(url: str) -> bool:
@@ -87,7 +88,7 @@ async def put(
 async def _run(
     school: School, load: Load, people: Sequence[Learner], tell: Callable[[int, float], None]
 ) -> Sequence[Tally]:
-    tallies = {case.name: Tally(case.name) for case in USE_CASES}
+    tallies = {case.name: Tally(case.name) for case in load.cases}
     started = time.monotonic()
     until = started + load.seconds
 
@@ -121,9 +122,9 @@ async def _live(
     """What one person does until the end. The first pause spreads people out."""
     random = Random(f"{load.seed}/{number}")
     await asyncio.sleep(min(random.random() * load.think, load.seconds / 2))
-    weights = [case.weight for case in USE_CASES]
+    weights = [case.weight for case in load.cases]
     while time.monotonic() < until:
-        (case,) = random.choices(USE_CASES, weights)
+        (case,) = random.choices(load.cases, weights)
         await _do(school, case, who, random, tallies[case.name])
         await asyncio.sleep(random.expovariate(1 / load.think) if load.think else 0.0)
 

@@ -188,7 +188,10 @@ class Of(NamedTuple):
 
 EVERYTHING = Of()
 MOST = 100  # posts of a page
+# The best are those of the newest so many. All of them lie side by side; those of one course,
+# lesson or author lie apart, so each costs a page.
 WINDOW = 1000
+WINDOW_OF_ONE = 200
 
 
 class Newest(NamedTuple):
@@ -249,7 +252,7 @@ async def newest(
     return [Post(*row) for row in rows]
 
 
-def _best(name: str, where: str) -> Query:
+def _best(name: str, where: str, window: int = WINDOW_OF_ONE) -> Query:
     """$1: the reader; $2, $3: the place; $4: how many; $5: of what."""
     return Query(
         name,
@@ -261,7 +264,7 @@ def _best(name: str, where: str) -> Query:
             from posts
             where {SHOWN} and {where}
             order by created_at desc, id desc
-            limit {WINDOW}
+            limit {window}
         ) as posts
         where $2::bigint is null or (score, id) < ($2, $3)
         order by score desc, id desc
@@ -271,7 +274,7 @@ def _best(name: str, where: str) -> Query:
 
 
 # An index on score would have each vote write all indexes of the post anew.
-BEST = _best("posts.best", "$5::bigint = 0")
+BEST = _best("posts.best", "$5::bigint = 0", WINDOW)
 BEST_OF_COURSE = _best("posts.best_of_course", "course_id = $5")
 BEST_OF_LESSON = _best("posts.best_of_lesson", "lesson_id = $5")
 BEST_OF_AUTHOR = _best("posts.best_of_author", "author_id = $5")
@@ -291,7 +294,7 @@ async def best(
     after: Best | None = None,
     limit: int = 20,
 ) -> Sequence[Post]:
-    """A page of the best among the newest WINDOW posts, best first; as `newest`."""
+    """A page of the best among the newest posts (see WINDOW), best first; as `newest`."""
     place = after or (None, None)
     rows = await fetch(connection, BEST_BY[of.what], reader, *place, min(limit, MOST), of.id)
     return [Post(*row) for row in rows]

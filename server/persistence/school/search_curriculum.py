@@ -57,9 +57,9 @@ class LessonHit(Struct, frozen=True):
     rank: float
 
 
-# Not by the order that is wanted, however few the planner takes these for: hence the offset. Whether
-# a title matches is a value, looked up in a hash: as a condition it would be a join, and one of all
-# with all in a plan that is kept, which knows no numbers.
+# Not by the order that is wanted, however few the planner takes these for: hence the offset.
+# Whether a title matches is a value, looked up in a hash: as a condition it would be a join, and
+# one of all with all in a plan that is kept, which knows no numbers.
 LESSONS = Query(
     "search.lessons",
     Kind.READ,

@@ -19,10 +19,17 @@ from server.persistence.school import (
     posts,
     profiles,
     ranks,
+    search,
+    search_curriculum,
     sign_in,
+    timeline,
     votes,
 )
+from server.persistence.school.search import PostHit
+from server.persistence.school.search_curriculum import LessonHit
+from server.persistence.school.searching import Page
 from server.persistence.seeding.people import email_of
+from server.persistence.seeding.words import ENGLISH
 from server.persistence.types import Connection
 
 
@@ -132,6 +139,65 @@ async def sees_rank(school: School, who: Learner, _random: Random) -> None:
     check(listed == (standing.rank is not None), "one's own place is not among one's neighbours")
 
 
+WORDS = [word for word in ENGLISH.split() if len(word) > 3]  # the frequent ones
+OTHERS_HIDDEN = """
+select count(*)
+from posts
+where id = any ($2::bigint[]) and status = 'HIDDEN' and author_id is distinct from $1
+"""
+
+
+def typed(random: Random) -> str:
+    """A word, or the beginning of one; more often a frequent one."""
+    word = WORDS[min(random.randrange(len(WORDS)), random.randrange(len(WORDS)))]
+    return random.choice((f"{word} ", word[:-1]))
+
+
+def check_marks(page: Page[PostHit] | Page[LessonHit]) -> None:
+    """See that all hits have something of what was looked for."""
+    marked = all(hit.title.marks or hit.excerpt.marks for hit in page.hits)
+    check(marked, "what was found is an answer to something else")
+
+
+async def searches_posts(school: School, who: Learner, random: Random) -> None:
+    """By a word; of what moderators have hidden only one's own may be found."""
+    async with school.access.as_user(who.id) as connection:
+        page = await search.posts(connection, typed(random))
+        found = [hit.id for hit in page.hits]
+        hidden = await connection.fetchval(OTHERS_HIDDEN, who.id, found)
+    check(not hidden, "others' hidden posts are found")
+    check_marks(page)
+
+
+async def searches_lessons(school: School, who: Learner, random: Random) -> None:
+    """By a word; what is not published is not found."""
+    async with school.access.as_user(who.id) as connection:
+        page = await search_curriculum.lessons(connection, typed(random))
+    check(all(hit.status == "PUBLISHED" for hit in page.hits), "drafts are found")
+    check_marks(page)
+
+
+OTHERS_EVENTS = """
+select count(*)
+from unnest($2::timestamptz[], $3::uuid[]) as seen (at, event_id)
+where not exists (
+    select
+    from learning_analytics as event
+    where event.user_id = $1 and event.at = seen.at and event.event_id = seen.event_id
+)
+"""
+
+
+async def sees_timeline(school: School, who: Learner, _random: Random) -> None:
+    """The newest of what one did."""
+    async with school.access.as_user(who.id) as connection:
+        page = await timeline.own(connection, datetime.now(UTC), limit=50)
+    seen = [entry.at for entry in page], [entry.event_id for entry in page]
+    async with school.database.acquire() as connection:
+        others = await connection.fetchval(OTHERS_EVENTS, who.id, *seen)
+    check(not others, "others' events are in one's timeline")
+
+
 async def reads_posts(school: School, who: Learner, random: Random) -> None:
     """The newest, or the best, and what was answered to one of them."""
     async with school.access.as_user(who.id) as connection:
@@ -188,6 +254,9 @@ USE_CASES = (
     UseCase("see the catalogue", 20, sees_catalogue),
     UseCase("complete a lesson", 20, completes_lesson),
     UseCase("see one's rank", 15, sees_rank),
+    UseCase("see one's timeline", 5, sees_timeline),
+    UseCase("search posts", 6, searches_posts),
+    UseCase("search lessons", 4, searches_lessons),
     UseCase("read posts", 15, reads_posts),
     UseCase("vote", 8, votes_on_post),
     UseCase("post", 3, writes_post),

@@ -1,7 +1,8 @@
 """How statements are carried out, each by the role that it is for."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -15,6 +16,23 @@ class Tried(NamedTuple):
 
     role: str
     arguments: tuple[str, ...]
+
+
+class Area(NamedTuple):
+    """Modules, what each of their statements is tried with, and in what.
+
+    fill: makes so many rows that reading a whole table is no good plan. few: tables of which a
+    school has so few rows that it is one.
+    """
+
+    name: str
+    modules: Collection[ModuleType]
+    arguments: Mapping[Query, Tried]
+    fill: str
+    few: Collection[str]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def app(*arguments: str) -> Tried:

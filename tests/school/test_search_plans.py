@@ -12,7 +12,7 @@ from server.persistence.school import search, search_curriculum, vocabulary
 from server.persistence.school.search import MOST, PostFilter
 from server.persistence.types import Connection
 from tests.school.campus import Campus, opened
-from tests.school.test_community_plans import scans
+from tests.school.plans import scans
 from tests.support.postgres import PostgresInstance
 
 COUNT = 20_000

@@ -1,12 +1,5 @@
-"""Each statement of content and community finds what it looks for by an index."""
+"""What statements of content and community are tried with; test_plans.py tries them."""
 
-from collections.abc import AsyncIterator
-from types import ModuleType
-
-import pytest
-import pytest_asyncio
-
-from server.persistence.queries import Query
 from server.persistence.school import (
     attention,
     comments,
@@ -18,10 +11,7 @@ from server.persistence.school import (
     votes,
 )
 from server.persistence.school import curriculum_parts as parts
-from server.persistence.types import Connection
-from tests.school.plans import app, plan_of, scans, server, staff
-from tests.support.logins import connected, migrated_by_owner
-from tests.support.postgres import PostgresInstance
+from tests.school.plans import Area, app, server, staff
 
 FILL = """
 set session_replication_role = replica;
@@ -102,11 +92,8 @@ insert into attention_seen select id, now() from users;
 update content_items set review_version = 2, review_at = now() where id % 100 = 0;
 set session_replication_role = origin;
 """
-# Months of which there is nothing yet.
-EMPTY = "select relname from pg_class where relkind = 'r' and pg_relation_size(oid) = 0"
 # A role's or a school's, of which there are few rows.
 FEW = {"permissions", "badges", "achievements"}
-
 
 ID = "gen_random_uuid()"
 COURSE = """'{"title": "x", "questions": []}'"""
@@ -192,7 +179,7 @@ ARGUMENTS = {
     votes.TAKE_BACK_FROM_POST: app("7", "7"),
     votes.TAKE_BACK_FROM_COMMENT: app("7", "7"),
 }
-MODULES: tuple[ModuleType, ...] = (
+MODULES = (
     attention,
     comments,
     credentials,
@@ -203,30 +190,4 @@ MODULES: tuple[ModuleType, ...] = (
     posts,
     votes,
 )
-
-
-def test_no_statement_is_left_out() -> None:
-    """All of these modules are tried."""
-    found = {
-        value for module in MODULES for value in vars(module).values() if isinstance(value, Query)
-    }
-    assert found == ARGUMENTS.keys()
-    assert len({query.name for query in found}) == len(found)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
-    """A connection to a database with so many rows that reading a whole table is no good plan."""
-    async with connected(await migrated_by_owner(postgres)) as connection:
-        await connection.execute(FILL)
-        await connection.execute("analyze")
-        yield connection
-
-
-@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
-@pytest.mark.parametrize("query", ARGUMENTS, ids=lambda query: query.name)
-async def test_no_table_is_read_from_end_to_end(full: Connection, query: Query, mode: str) -> None:
-    """Whether planned once for all or for its arguments."""
-    plan = await plan_of(full, query, ARGUMENTS[query], mode)
-    empty = {row[0] for row in await full.fetch(EMPTY)}
-    assert set(scans(plan)) - FEW - empty == set()
+AREA = Area("community", MODULES, ARGUMENTS, FILL, FEW)

@@ -1,12 +1,5 @@
-"""Each statement of learning finds what it looks for by an index."""
+"""What statements of learning are tried with; test_plans.py tries them."""
 
-from collections.abc import AsyncIterator
-from types import ModuleType
-
-import pytest
-import pytest_asyncio
-
-from server.persistence.queries import Query
 from server.persistence.school import (
     catalogue,
     earning,
@@ -18,10 +11,7 @@ from server.persistence.school import (
     sign_in,
     submissions,
 )
-from server.persistence.types import Connection
-from tests.school.plans import app, plan_of, scans, server
-from tests.support.logins import connected, migrated_by_owner
-from tests.support.postgres import PostgresInstance
+from tests.school.plans import Area, app, server
 
 FILL = """
 set session_replication_role = replica;
@@ -69,7 +59,6 @@ set session_replication_role = origin;
 """
 # A school's, of which there are few.
 FEW = {"achievements"}
-
 
 ID, NOW = "gen_random_uuid()", "now()"
 COUNTS = ("3", "3", "3", "'{}'")
@@ -119,32 +108,7 @@ ARGUMENTS = {
     submissions.COURSE: server(ID),
     submissions.OF_COURSE: server("7", NOW, ID, "20"),
 }
-MODULES: tuple[ModuleType, ...] = (
+MODULES = (
     catalogue, earning, enrolment, lapsing, lessons, profiles, quizzes, sign_in, submissions,
 )  # fmt: skip
-
-
-def test_no_statement_is_left_out() -> None:
-    """All of these modules are tried, each by a name of its own."""
-    found = {
-        value for module in MODULES for value in vars(module).values() if isinstance(value, Query)
-    }
-    assert found == ARGUMENTS.keys()
-    assert len({query.name for query in found}) == len(found)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
-    """A connection to a database with so many rows that reading a whole table is no good plan."""
-    async with connected(await migrated_by_owner(postgres)) as connection:
-        await connection.execute(FILL)
-        await connection.execute("analyze")
-        yield connection
-
-
-@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
-@pytest.mark.parametrize("query", ARGUMENTS, ids=lambda query: query.name)
-async def test_no_table_is_read_from_end_to_end(full: Connection, query: Query, mode: str) -> None:
-    """Whether planned once for all or for its arguments."""
-    plan = await plan_of(full, query, ARGUMENTS[query], mode)
-    assert set(scans(plan)) - FEW == set()
+AREA = Area("learning", MODULES, ARGUMENTS, FILL, FEW)

@@ -1,16 +1,7 @@
-"""Each statement of ranks, badges and the tutor finds what it looks for by an index."""
+"""What statements of ranks, badges and the tutor are tried with; test_plans.py tries them."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
-
-from server.persistence.queries import Query
 from server.persistence.school import badges, ranks, tutor, tutor_answers
-from server.persistence.types import Connection
-from tests.school.plans import app, plan_of, scans, server, staff
-from tests.support.logins import connected, migrated_by_owner
-from tests.support.postgres import PostgresInstance
+from tests.school.plans import Area, app, server, staff
 
 FILL = """
 set session_replication_role = replica;
@@ -75,29 +66,4 @@ ARGUMENTS = {
 # A school has few of them.
 FEW = {"badges"}
 MODULES = (badges, ranks, tutor, tutor_answers)
-
-
-def test_no_statement_is_left_out() -> None:
-    """All of these modules are tried."""
-    found = {
-        value for module in MODULES for value in vars(module).values() if isinstance(value, Query)
-    }
-    assert found == ARGUMENTS.keys()
-    assert len({query.name for query in found}) == len(found)
-
-
-@pytest_asyncio.fixture(scope="module")
-async def full(postgres: PostgresInstance) -> AsyncIterator[Connection]:
-    """A connection to a database with so many rows that reading a whole table is no good plan."""
-    async with connected(await migrated_by_owner(postgres)) as connection:
-        await connection.execute(FILL)
-        await connection.execute("analyze")
-        yield connection
-
-
-@pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
-@pytest.mark.parametrize("query", ARGUMENTS, ids=lambda query: query.name)
-async def test_no_table_is_read_from_end_to_end(full: Connection, query: Query, mode: str) -> None:
-    """Whether planned once for all or for its arguments."""
-    plan = await plan_of(full, query, ARGUMENTS[query], mode)
-    assert set(scans(plan)) - FEW == set()
+AREA = Area("ranks", MODULES, ARGUMENTS, FILL, FEW)

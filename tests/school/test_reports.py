@@ -169,10 +169,10 @@ async def test_a_timeline(told: People) -> None:
     for role in ("lyceum_server", "lyceum_staff"):
         async with connected(await login(told.url, role)) as db:
             seen: list[timeline.Entry] = []
-            page = await of_person(db, told.bob, NOW + timedelta(seconds=1), limit=2)
+            page = await of_person(db, told.bob, NOW + timedelta(seconds=1), limit=3)
             while page:
                 seen += page
-                page = await of_person(db, told.bob, page[-1].at, page[-1].event_id, limit=2)
+                page = await of_person(db, told.bob, page[-1].at, page[-1].event_id, limit=3)
         ids = [entry.event_id.int for entry in seen]
         assert ids == [903, 902, 901, 900, 6, 5, 4]
         assert seen[3].data == {"percent": 40}

@@ -180,8 +180,9 @@ ACTIVE_ADDITION = f"""
         week_change = kept.week_change + excluded.week_change,
         month_change = kept.month_change + excluded.month_change"""  # noqa: S608
 
-# Days of people that were not in analytics_user_daily, among those around them which were. Rows are
-# compared whole, which only the index by person can serve; the one by day would go through all.
+# Days of people that were not in analytics_user_daily, among those around them which were. All days
+# of a person are looked through: with days in a form that an index serves, planners that know
+# nothing of the newest days yet take the index by day, and go through everybody's.
 CHAINED = """
 new_days as materialized (
     select distinct user_id, day
@@ -207,8 +208,7 @@ chained as materialized (
         cross join lateral (
             select user_id, day
             from analytics_user_daily as known
-            where (known.user_id, known.day) >= (people.user_id, first - 30)
-                and (known.user_id, known.day) <= (people.user_id, last + 30)
+            where known.user_id = people.user_id and known.day + 0 between first - 30 and last + 30
             offset 0
         ) as near
     ) as days

@@ -39,6 +39,7 @@ BY_INDEX = Query(
     Kind.UPKEEP,
     """
 select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
     set_config('work_mem', '64MB', true)
 """,
 )

@@ -11,7 +11,7 @@ from server.persistence.database import Database
 from server.persistence.types import Connection
 from tests.clients.driver import Driver
 from tests.support import watchdog
-from tests.support.postgres import FLAVOURS, PostgresInstance, scratch
+from tests.support.postgres import FLAVOURS, Instances, PostgresInstance, started_once
 from tests.support.server import LyceumServer
 
 
@@ -20,13 +20,21 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(watchdog)
 
 
+@pytest_asyncio.fixture(scope="session")
+async def instances() -> AsyncIterator[Instances]:
+    """Starts the Postgres of a flavour unless it runs."""
+    async with started_once() as instances:
+        yield instances
+
+
 @pytest_asyncio.fixture(scope="session", params=FLAVOURS)
-async def postgres(request: pytest.FixtureRequest) -> AsyncIterator[PostgresInstance]:
+async def postgres(
+    request: pytest.FixtureRequest, instances: Instances
+) -> AsyncIterator[PostgresInstance]:
     """A Postgres for all tests that ask for one; they run on each flavour."""
-    with scratch() as folder:
-        instance = await PostgresInstance.start(folder, request.param)
-        yield instance
-        await instance.server.stop()
+    instance = await instances(request.param)
+    yield instance
+    await instance.clear()
 
 
 @pytest_asyncio.fixture

@@ -72,11 +72,12 @@ async def migrated_by_owner(postgres: PostgresInstance) -> str:
             await migrate(connection, read_migrations())
             await ensure(connection, back=BACK)
             await connection.close()
-        _templates[postgres] = database_of(url)
+        _templates[postgres] = postgres.keep(url)
     name = f"owned_{next(_numbers)}"
     async with connected(postgres.server.url) as superuser:
         await superuser.execute(
-            f"create database {name} template {_templates[postgres]} owner lyceum_owner"
+            f"create database {name} template {_templates[postgres]} strategy file_copy"
+            " owner lyceum_owner"
         )
         await superuser.execute(CONNECT.format(name=name))
     return urlunsplit(urlsplit(postgres.server.url)._replace(path=f"/{name}"))

@@ -1,8 +1,8 @@
 """Private Postgres instances: the embedded one and Debian's, with a database for each test."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +15,17 @@ from server.persistence.migrations import migrate, read_migrations
 from server.persistence.partitions import BACK, ensure
 
 FLAVOURS = ("embedded", "debian")
+Instances = Callable[[str], Awaitable["PostgresInstance"]]  # by flavour
 FAST = {"fsync": "off", "full_page_writes": "off"}  # tests kill processes, not the machine
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 2**30  # bytes; one Postgres' databases take less than half of it
+ROLES = "select array_agg(rolname::text) from pg_roles"
+LEFT_ROLES = "select quote_ident(rolname) from pg_roles where rolname <> all ($1::text[])"
+LEFT_DATABASES = """
+select quote_ident(datname)
+from pg_database
+where not datistemplate and datname <> all ($1::text[])
+"""
 _numbers = count(1)
 
 
@@ -48,6 +56,8 @@ class PostgresInstance:
         self.flavour = flavour
         self.log = folder / "postgres.log"
         self._template = ""
+        self._kept = {"postgres", "lyceum"}
+        self._roles: list[str] = []
 
     @classmethod
     async def start(cls, folder: Path, flavour: str) -> "PostgresInstance":
@@ -60,9 +70,25 @@ class PostgresInstance:
         connection = await asyncpg.connect(url)
         await migrate(connection, read_migrations())
         await ensure(connection, back=BACK)
+        instance._roles = await connection.fetchval(ROLES)
         await connection.close()
-        instance._template = urlsplit(url).path[1:]
+        instance._template = instance.keep(url)
         return instance
+
+    def keep(self, url: str) -> str:
+        """Have a database outlive `clear`; its name."""
+        name = urlsplit(url).path[1:]
+        self._kept.add(name)
+        return name
+
+    async def clear(self) -> None:
+        """Drop the databases and roles that tests left, as if it were started anew."""
+        connection = await asyncpg.connect(self.server.url)
+        for (name,) in await connection.fetch(LEFT_DATABASES, self._kept):
+            await connection.execute(f"drop database {name} with (force)")
+        for (name,) in await connection.fetch(LEFT_ROLES, self._roles):
+            await connection.execute(f"drop role {name}")
+        await connection.close()
 
     async def create_database(self) -> str:
         """The URL of a fresh database, migrated once there is a template."""
@@ -94,3 +120,23 @@ class PostgresInstance:
         connection = await asyncpg.connect(self.server.url)
         await connection.execute(f"drop database if exists {urlsplit(url).path[1:]} with (force)")
         await connection.close()
+
+
+@asynccontextmanager
+async def started_once() -> AsyncIterator[Instances]:
+    """The Postgres of a flavour: started when it is first asked for, running until the block ends.
+
+    A fixture with parameters ends with each change of its parameter, which is twice a file where
+    pytest-xdist deals out files; starting one and migrating a database takes seconds.
+    """
+    running: dict[str, PostgresInstance] = {}
+    async with AsyncExitStack() as stack:
+
+        async def instance(flavour: str) -> PostgresInstance:
+            if flavour not in running:
+                folder = stack.enter_context(scratch())
+                running[flavour] = await PostgresInstance.start(folder, flavour)
+                stack.push_async_callback(running[flavour].server.stop)
+            return running[flavour]
+
+        yield instance

@@ -6,6 +6,7 @@ Source: RFC 6455, section 5.2.
 BINARY = 0x82  # opcode 2 in a message of one frame…
 DEFLATED = 0xC2  # …and with the bit that says that it is compressed (RFC 7692)
 PLAIN_KINDS = (BINARY, DEFLATED)
+PONG = 0x8A  # opcode 10
 MASKED = 0x80
 MASK_BYTES = 4
 SHORT = 126  # what the length of a longer frame begins with…
@@ -43,6 +44,15 @@ def plain_message(data: bytes, start: int, most: int) -> tuple[bytes, int] | Non
     if end > len(data) or size > most:
         return None
     return _unmasked(data[begin:end], data[begin - MASK_BYTES : begin]), end
+
+
+def pong_end(data: bytes, start: int) -> int:
+    """Where the frame behind a client's pong begins; 0 if no whole pong is at `start`."""
+    if len(data) - start < 2 + MASK_BYTES or data[start] != PONG:
+        return 0
+    size = data[start + 1] - MASKED
+    end = start + 2 + MASK_BYTES + size
+    return end if 0 <= size < SHORT and end <= len(data) else 0
 
 
 def frame_size(data: bytes, start: int = 0) -> int:

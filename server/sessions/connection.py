@@ -27,9 +27,11 @@ from server.protocol.frames import (
     BINARY,
     DEFLATED,
     MASKED,
+    PONG,
     frame_size,
     framed,
     plain_message,
+    pong_end,
 )
 from server.sessions.channels import (
     Channel,
@@ -158,6 +160,10 @@ class Connection(asyncio.Protocol):
                 self._deflated = kind == DEFLATED
                 message, start = plain
                 self._message_received(message)
+                count += 1
+                continue
+            if kind == PONG and (after := pong_end(data, start)):
+                start = after
                 count += 1
                 continue
             size = frame_size(data, start)

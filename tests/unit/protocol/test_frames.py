@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, SERVER, Protocol
 
-from server.protocol.frames import frame_size, framed, plain_message
+from server.protocol.frames import frame_size, framed, plain_message, pong_end
 
 SIZES = (0, 1, 125, 126, 127, 65_535, 65_536, 70_000)
 bodies = st.binary(max_size=200) | st.sampled_from(SIZES).map(bytes)
@@ -70,6 +70,25 @@ def test_the_bound_is_kept() -> None:
     frame = masked(Opcode.BINARY, bytes(200))
     assert plain_message(frame, 0, 199) is None
     assert plain_message(frame, 0, 200) is not None
+
+
+@given(before=st.binary(max_size=20), body=st.binary(max_size=125), after=st.binary(max_size=20))
+def test_pongs_are_passed_over(before: bytes, body: bytes, after: bytes) -> None:
+    """A whole pong ends where the next frame begins; one that is not whole yet is none."""
+    frame = masked(Opcode.PONG, body)
+    whole = len(before) + len(frame)
+    assert pong_end(before + frame + after, len(before)) == whole
+    assert pong_end((before + frame)[:-1], len(before)) == 0
+
+
+@pytest.mark.parametrize("kind", [*OTHERS, "a pong in two bytes", "a pong not masked"])
+def test_all_but_pongs_are_left_to_the_library(kind: str) -> None:
+    """What is no pong, or a wrong one, is not passed over."""
+    wrong = {
+        "a pong in two bytes": b"\x8a\xfe\x00\x05mask12345",
+        "a pong not masked": Frame(Opcode.PONG, b"not masked").serialize(mask=False),
+    }
+    assert pong_end((OTHERS | wrong)[kind], 0) == 0
 
 
 @given(body=bodies, mask=st.booleans(), opcode=st.sampled_from(Opcode), rest=st.binary(max_size=9))

@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup dev load bench web test test-fast lint fmt lock clean
+.PHONY: help run setup dev load bench web packages test test-fast lint fmt lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,10 +25,11 @@ dev: $(STAMPS)/dev ## The same with what tests and checks need
 web: ## Build the page (needs Node)
 	@.ci/page
 
-test: dev $(STAMPS)/clients $(STAMPS)/load lint ## Check everything, with real Postgres, clients and browser
+packages: setup # after .ci/venv, which may install one too
 	@.ci/packages chromium postgresql pgbouncer
-	@.ci/page
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
+
+test: dev $(STAMPS)/clients $(STAMPS)/load lint packages web ## Check everything, with real Postgres, clients and browser
+	@env -u MAKEFLAGS $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	@echo "coverage of protocol/ and persistence/, where no line may be untested:"
 	@$(BIN)/coverage report --include='server/protocol/*,server/persistence/*' --fail-under=100
 	@echo "coverage of all:"

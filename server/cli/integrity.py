@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from server.cli.running import json_option, print_json, with_database
+from server.cli.running import check_schema, json_option, print_json, with_database
 from server.errors import DatabaseError
 from server.persistence.database import PASSING, describe
 from server.persistence.integrity import Result, check_all
@@ -24,6 +24,7 @@ def db_integrity(as_json: bool) -> None:
     """
 
     async def work(connection: Connection) -> list[Result]:
+        await check_schema(connection)
         results = []
         told = time.monotonic()
         try:

@@ -140,6 +140,14 @@ async def test_what_it_needs(tmp_path: Path, key: Path, postgres: PostgresInstan
     assert "mode 0644" in (await lyceum("serve", "--port", "0", **settings)).complaint
 
 
+async def test_integrity_without_a_schema(postgres: PostgresInstance, tmp_path: Path) -> None:
+    """It says which command makes it."""
+    lyceum = Command(tmp_path, database_url=await postgres.create_empty_database())
+    done = await lyceum("db", "integrity")
+    assert (done.code, done.output) == (1, "")
+    assert "run `lyceum db migrate` first" in done.complaint
+
+
 async def test_integrity(database: Database, connection: Connection, tmp_path: Path) -> None:
     """`lyceum db integrity` says which checks hold, and names the rows where one does not."""
     lyceum = Command(tmp_path, database_url=database._url)

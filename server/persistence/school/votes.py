@@ -8,8 +8,6 @@ for each other in one order. A vote says what is to be, not what is to change: i
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
-
 from server.errors import Forbidden, NotFound
 from server.ids import UserId
 from server.persistence.queries import Kind, Query, execute, fetchrow
@@ -17,57 +15,52 @@ from server.persistence.school.permissions import require
 from server.persistence.types import Connection
 
 Value = Literal[-1, 0, 1]
+What = Literal["post", "comment"]
 
-POST = Query(
-    "votes.post",
-    Kind.READ,
-    """
-    select id, author_id
-    from posts
-    where public_id = $1 and status in ('VISIBLE', 'FLAGGED')
-    """,
-)
-COMMENT = Query(
-    "votes.comment",
-    Kind.READ,
-    """
-    select id, author_id
-    from comments
-    where public_id = $1 and status in ('VISIBLE', 'FLAGGED')
-    """,
-)
-VOTE_ON_POST = Query(
-    "votes.vote_on_post",
-    Kind.WRITE,
-    """
-    insert into votes (user_id, post_id, value)
-    values ($1, $2, $3)
-    on conflict (post_id, user_id) do update
-    set value = excluded.value, voted_at = now()
-    where votes.value <> excluded.value
-    """,
-)
-VOTE_ON_COMMENT = Query(
-    "votes.vote_on_comment",
-    Kind.WRITE,
-    """
-    insert into votes (user_id, comment_id, value)
-    values ($1, $2, $3)
-    on conflict (comment_id, user_id) do update
-    set value = excluded.value, voted_at = now()
-    where votes.value <> excluded.value
-    """,
-)
-TAKE_BACK_FROM_POST = Query(
-    "votes.take_back_from_post",
-    Kind.WRITE,
-    "delete from votes where user_id = $1 and post_id = $2",
-)
-TAKE_BACK_FROM_COMMENT = Query(
-    "votes.take_back_from_comment",
-    Kind.WRITE,
-    "delete from votes where user_id = $1 and comment_id = $2",
-)
+
+def _look(what: What) -> Query:
+    return Query(
+        f"votes.{what}",
+        Kind.READ,
+        f"""
+        select id, author_id
+        from {what}s
+        where public_id = $1 and status in ('VISIBLE', 'FLAGGED')
+        """,  # noqa: S608  # of constants
+    )
+
+
+def _vote(what: What) -> Query:
+    return Query(
+        f"votes.vote_on_{what}",
+        Kind.WRITE,
+        f"""
+        insert into votes (user_id, {what}_id, value)
+        values ($1, $2, $3)
+        on conflict ({what}_id, user_id) do update
+        set value = excluded.value, voted_at = now()
+        where votes.value <> excluded.value
+        """,  # noqa: S608
+    )
+
+
+def _take_back(what: What) -> Query:
+    return Query(
+        f"votes.take_back_from_{what}",
+        Kind.WRITE,
+        f"delete from votes where user_id = $1 and {what}_id = $2",  # noqa: S608
+    )
+
+
+POST = _look("post")
+COMMENT = _look("comment")
+VOTE_ON_POST = _vote("post")
+VOTE_ON_COMMENT = _vote("comment")
+TAKE_BACK_FROM_POST = _take_back("post")
+TAKE_BACK_FROM_COMMENT = _take_back("comment")
+LOOK = {"post": POST, "comment": COMMENT}
+VOTE = {"post": VOTE_ON_POST, "comment": VOTE_ON_COMMENT}
+TAKE_BACK = {"post": TAKE_BACK_FROM_POST, "comment": TAKE_BACK_FROM_COMMENT}
 
 
 async def vote_on_post(connection: Connection, voter: UserId, post: UUID, value: Value) -> None:
@@ -75,30 +68,26 @@ async def vote_on_post(connection: Connection, voter: UserId, post: UUID, value:
 
     Raises Forbidden for one's own, NotFound for what is not shown.
     """
-    row = await fetchrow(connection, POST, post)
-    id = await _votable(connection, voter, row)
-    if value:
-        await execute(connection, VOTE_ON_POST, voter, id, value)
-    else:
-        await execute(connection, TAKE_BACK_FROM_POST, voter, id)
+    await _vote_on(connection, voter, "post", post, value)
 
 
 async def vote_on_comment(
     connection: Connection, voter: UserId, comment: UUID, value: Value
 ) -> None:
     """The same for a comment."""
-    row = await fetchrow(connection, COMMENT, comment)
-    id = await _votable(connection, voter, row)
-    if value:
-        await execute(connection, VOTE_ON_COMMENT, voter, id, value)
-    else:
-        await execute(connection, TAKE_BACK_FROM_COMMENT, voter, id)
+    await _vote_on(connection, voter, "comment", comment, value)
 
 
-async def _votable(connection: Connection, voter: UserId, row: asyncpg.Record | None) -> int:
+async def _vote_on(
+    connection: Connection, voter: UserId, what: What, public_id: UUID, value: Value
+) -> None:
+    row = await fetchrow(connection, LOOK[what], public_id)
     await require(connection, voter, "post.vote")
     if row is None:
         raise NotFound("What you vote on is not there any more.")
     if row["author_id"] == voter:
         raise Forbidden("Nobody votes on what is their own.")
-    return int(row["id"])
+    if value:
+        await execute(connection, VOTE[what], voter, row["id"], value)
+    else:
+        await execute(connection, TAKE_BACK[what], voter, row["id"])

@@ -75,9 +75,9 @@ HOLES = [
         "trial: as somebody else one may delete rows of others in votes",
     ),
     (
-        "alter policy enrollments_insert_policy on enrollments with check (true)",
-        "rights: changed: create policy enrollments_insert_policy on enrollments for insert",
-        "trial: as nobody one may make rows for others in enrollments",
+        "alter policy tutor_threads_insert_policy on tutor_threads with check (true)",
+        "rights: changed: create policy tutor_threads_insert_policy on tutor_threads for insert",
+        "trial: as nobody one may make rows for others in tutor_threads",
     ),
     (
         "alter policy tutor_threads_update_policy on tutor_threads using (true) with check (true);"

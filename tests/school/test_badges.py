@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from server.errors import Conflict, Forbidden, NotFound
+from server.errors import BadRequest, Conflict, Forbidden, NotFound
 from server.ids import UserId
 from server.persistence import privacy
 from server.persistence.school import badges
@@ -12,6 +12,11 @@ from server.persistence.school.badges import NewBadge
 from server.persistence.school.earning import award
 from tests.school.campus import Campus
 
+LOGGED = """
+select actor, table_name, action, coalesce(old, new) ->> 'reason' from audit_log
+where table_name in ('badges', 'user_badges') and actor = any ($1)
+order by id
+"""
 AUTHOR = "select awarded_by from user_badges where user_id = $1"
 
 
@@ -33,6 +38,10 @@ async def test_staff_make_and_change_badges(campus: Campus) -> None:
     assert (await badges.change(campus.staff, teacher, changed)).id == made.id
     with pytest.raises(NotFound):
         await badges.change(campus.staff, teacher, NewBadge("nothing", "Nothing"))
+    with pytest.raises(BadRequest, match="slug has 1 to 100 small letters"):
+        await badges.make(campus.staff, teacher, NewBadge("Gas Saver", "Gas saver"))
+    with pytest.raises(BadRequest, match="title has 1 to 255"):
+        await badges.change(campus.staff, teacher, NewBadge("helper", ""))
     async with campus.app.as_user(await campus.person()) as connection:
         seen = await badges.all_badges(connection, "gas")
         assert [(badge.slug, badge.title) for badge in seen[:2]] == [
@@ -77,6 +86,30 @@ async def test_awarded_and_taken_back(campus: Campus) -> None:
         await badges.award(campus.staff, teacher, ann, "unknown")
     with pytest.raises(NotFound):
         await badges.award(campus.staff, teacher, UserId(0), "kind")
+
+
+async def test_the_audit_log_has_what_staff_do(campus: Campus) -> None:
+    """Who made, gave and took which badge, with reasons hidden; not what people earn and wear."""
+    teacher, admin, ann = [await campus.person(r) for r in ("INSTRUCTOR", "ADMIN", "STUDENT")]
+    badge = await badges.make(campus.staff, teacher, NewBadge("logged", "Logged"))
+    await badges.award(campus.staff, teacher, ann, "logged", "Helps.")
+    async with campus.app.as_user(ann) as connection:
+        await badges.wear(connection, ann, [])
+    await badges.revoke(campus.staff, admin, ann, "logged")
+    await campus.superuser.execute(
+        """insert into achievements (slug, title, criteria, badge_id)
+        values ('logged', 'Logged', '{"xp": 9001}', $1)""",
+        badge.id,
+    )
+    await award(campus.server, ann, 9001, "COMMUNITY", "a", None, datetime.now(UTC))
+    assert [had.slug for had in await badges.of(campus.server, ann)] == ["logged"]
+    rows = await campus.superuser.fetch(LOGGED, [teacher, admin, ann])
+    assert [tuple(row)[:3] for row in rows] == [
+        (teacher, "badges", "INSERT"),
+        (teacher, "user_badges", "INSERT"),
+        (admin, "user_badges", "DELETE"),
+    ]
+    assert all(row[3].startswith("hmac:") for row in rows[1:])
 
 
 async def test_nobody_awards_who_was_erased(campus: Campus) -> None:

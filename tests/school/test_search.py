@@ -130,6 +130,26 @@ async def test_hidden_posts_are_their_authors_and_staffs(campus: Campus, ann: Us
     assert [(hit.id, hit.status) for hit in page.hits] == [(mine, "HIDDEN")]
 
 
+async def test_a_page_has_a_bound(campus: Campus, ann: UserId) -> None:
+    """However many are asked for."""
+    await campus.superuser.execute(
+        "insert into posts (author_id, title, body)"
+        " select $1, 'Gas', n::text from generate_series(1, 101) as n",
+        ann,
+    )
+    page = await found(campus, ann, "gas ", limit=10**6)
+    assert len(page.hits) == 100
+    assert page.more is not None
+
+
+async def test_before_the_first_post(campus: Campus, ann: UserId) -> None:
+    """Where nobody has written yet, or not by then, nothing is found."""
+    for _ in range(2):
+        for only in (PostFilter(), PostFilter(until=ago(days=9)), PostFilter(since=ago(days=-9))):
+            assert await ids(campus, ann, "gas ", only=only) == []
+        await post(campus.superuser, ann, "Storage")
+
+
 async def test_nobody_finds_nothing(campus: Campus, ann: UserId) -> None:
     """Who is not acting for a person sees no post, and can't get around that as staff would."""
     await post(campus.superuser, ann, "Gas")

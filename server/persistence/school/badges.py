@@ -16,6 +16,7 @@ from msgspec import Struct
 from server.errors import Conflict, NotFound
 from server.ids import UserId
 from server.persistence.queries import Kind, Query, execute, fetch, fetchval
+from server.persistence.school.allowed import allowed
 from server.persistence.school.permissions import acting, require
 from server.persistence.types import Connection
 
@@ -94,7 +95,8 @@ async def make(connection: Connection, who: UserId, new: NewBadge) -> Badge:
     async with acting(connection, who):
         await require(connection, who, "badge.award")
         try:
-            id = await fetchval(connection, MAKE, *_columns(new))
+            with allowed():
+                id = await fetchval(connection, MAKE, *_columns(new))
         except asyncpg.UniqueViolationError:
             raise Conflict(f"There is a badge {new.slug} already.") from None
         return _badge(new, id)
@@ -104,7 +106,8 @@ async def change(connection: Connection, who: UserId, new: NewBadge) -> Badge:
     """Change all but the slug of a badge, as staff; raises NotFound, Forbidden."""
     async with acting(connection, who):
         await require(connection, who, "badge.award")
-        id = await fetchval(connection, CHANGE, *_columns(new))
+        with allowed():
+            id = await fetchval(connection, CHANGE, *_columns(new))
         if id is None:
             raise NotFound(f"There is no badge {new.slug}.")
         return _badge(new, id)
@@ -170,8 +173,9 @@ async def award(
     """
     async with acting(connection, who):
         await require(connection, who, "badge.award")
-        if await fetchval(connection, AWARD, user_id, slug, who, reason):
-            return True
+        with allowed():
+            if await fetchval(connection, AWARD, user_id, slug, who, reason):
+                return True
         if await fetchval(connection, HAS, user_id, slug):
             return False
         raise NotFound(f"There is no such person, or no badge {slug}.")

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 from msgspec import Struct
 
-from server.domain.school.highlights import Marked, excerpt, read
+from server.domain.school.highlights import Marked
 from server.domain.school.search_terms import Wanted
 from server.persistence import queries
 from server.persistence.queries import Kind, Query
 from server.persistence.school.searching import (
+    MOST_HITS,
     RELEVANCE,
     Cursor,
     Page,
@@ -145,7 +145,7 @@ async def posts(
     staff=True: all. spoken: by who asks; after: a page's `more`. Raises BadRequest if a language is
     no tag.
     """
-    language = language_of(only.language)
+    language, limit = language_of(only.language), min(limit, MOST_HITS)
     labels = [
         f"'{name} {value}'"
         for name, value in [
@@ -176,24 +176,6 @@ async def posts(
             after.id if after else None,
             limit + 1,
         )
-        return page_of(rows, limit, _hit)
+        return page_of(rows, limit, PostHit)
 
     return await search(connection, typed, language, spoken, find, mend=after is None)
-
-
-def _hit(row: asyncpg.Record) -> PostHit:
-    return PostHit(
-        id=row["id"],
-        public_id=row["public_id"],
-        title=read(row["title"]),
-        excerpt=excerpt(read(row["body"])),
-        kind=row["kind"],
-        status=row["status"],
-        language=row["language"],
-        course_id=row["course_id"],
-        lesson_id=row["lesson_id"],
-        score=row["score"],
-        comments=row["comments"],
-        created_at=row["created_at"],
-        rank=row["rank"],
-    )

@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-import asyncpg
 from msgspec import Struct
 
-from server.domain.school.highlights import Marked, excerpt, read
+from server.domain.school.highlights import Marked
 from server.domain.school.search_terms import Wanted
 from server.persistence import queries
 from server.persistence.queries import Kind, Query
 from server.persistence.school.searching import (
+    MOST_HITS,
     RELEVANCE,
     Cursor,
     Page,
@@ -135,7 +135,7 @@ async def lessons(
     course that is not. spoken: by who asks; after: a page's `more`. Raises BadRequest if a language
     is no tag.
     """
-    language = language_of(only.language)
+    language, limit = language_of(only.language), min(limit, MOST_HITS)
 
     async def find(wanted: Wanted) -> Page[LessonHit]:
         rows = await queries.fetch(
@@ -153,24 +153,9 @@ async def lessons(
             after.id if after else None,
             limit + 1,
         )
-        return page_of(rows, limit, _lesson)
+        return page_of(rows, limit, LessonHit)
 
     return await search(connection, typed, language, spoken, find, mend=after is None)
-
-
-def _lesson(row: asyncpg.Record) -> LessonHit:
-    return LessonHit(
-        id=row["id"],
-        public_id=row["public_id"],
-        course_id=row["course_id"],
-        title=read(row["title"]),
-        excerpt=excerpt(read(row["body"])),
-        kind=row["kind"],
-        status=row["status"],
-        language=row["language"],
-        updated_at=row["updated_at"],
-        rank=row["rank"],
-    )
 
 
 class CourseHit(Struct, frozen=True):
@@ -238,7 +223,7 @@ async def courses(
     As lyceum_app; with staff=True, for lyceum_staff, also those that are not published. spoken: by
     who asks; after: a page's `more`. Raises BadRequest if a language is no tag.
     """
-    language = language_of(language)
+    language, limit = language_of(language), min(limit, MOST_HITS)
 
     async def find(wanted: Wanted) -> Page[CourseHit]:
         rows = await queries.fetch(
@@ -253,20 +238,6 @@ async def courses(
             after.id if after else None,
             limit + 1,
         )
-        return page_of(rows, limit, _course)
+        return page_of(rows, limit, CourseHit, "summary")
 
     return await search(connection, typed, language, spoken, find, mend=after is None)
-
-
-def _course(row: asyncpg.Record) -> CourseHit:
-    return CourseHit(
-        id=row["id"],
-        public_id=row["public_id"],
-        slug=row["slug"],
-        title=read(row["title"]),
-        excerpt=excerpt(read(row["summary"])),
-        difficulty=row["difficulty"],
-        status=row["status"],
-        language=row["language"],
-        rank=row["rank"],
-    )

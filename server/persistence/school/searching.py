@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import asyncpg
 from msgspec import Struct, structs
 
-from server.domain.school.highlights import START, STOP
+from server.domain.school.highlights import START, STOP, excerpt, read
 from server.domain.school.search_terms import (
     Term,
     Terms,
@@ -24,9 +24,10 @@ from server.errors import BadRequest
 from server.persistence.school import vocabulary
 from server.persistence.types import Connection
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Struct)
 
 MARKED_CHARACTERS = 8000  # of a text, from its beginning: where excerpts come from
+MOST_HITS = 100  # of a page
 FEW = 5  # hits; with fewer, something may have been mistyped
 MARKING = f"HighlightAll=true, StartSel={START}, StopSel={STOP}"
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")  # as the schema has it
@@ -78,17 +79,24 @@ RELEVANCE = "ts_rank('{0.1, 0.2, 0.4, 1}', search_vector, $1::text::tsquery, 1)"
 
 
 def page_of(
-    rows: Sequence[asyncpg.Record], limit: int, hit: Callable[[asyncpg.Record], T]
+    rows: Sequence[asyncpg.Record], limit: int, hit: type[T], text: str = "body"
 ) -> Page[T]:
     """A page of the first rows, which may be followed by one more.
 
-    Each has id, rank, until (when the first page was asked for) and about.
+    Each has what a hit has, until (when the first page was asked for) and about; text: the column
+    that excerpts are of.
     """
     if not rows:
         return Page()
     shown, last = rows[:limit], rows[:limit][-1]
     more = Cursor(last["until"], last["rank"], last["id"]) if len(rows) > limit else None
-    return Page(tuple(hit(row) for row in shown), rows[0]["about"], more)
+    return Page(tuple(_hit(row, hit, text) for row in shown), rows[0]["about"], more)
+
+
+def _hit(row: asyncpg.Record, hit: type[T], text: str) -> T:
+    marked = {"title": read(row["title"]), "excerpt": excerpt(read(row[text]))}
+    plain = {name: row[name] for name in hit.__struct_fields__ if name not in marked}
+    return hit(**marked, **plain)
 
 
 async def search(

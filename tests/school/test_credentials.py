@@ -53,7 +53,9 @@ async def test_a_credential_from_first_to_last(campus: Campus) -> None:
         WALLET,
         "Solidity",
     )
-    assert first.id in {one.id for one in await credentials.waiting(server)}
+    for status, there in ((None, True), ("PENDING", True), ("SENT", False)):
+        listed = await credentials.waiting(server, status=status)
+        assert (first.id in {one.id for one in listed}) is there
     assert (await credentials.sent(server, first.id, ONE)).status == "SENT"
     assert (await credentials.observed(server, first.id, Observation(1, ONE))).status == "FAILED"
     other = "0x" + 40 * "b"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.domain.school.content import Course, Lesson, Module, Part, Question, Quiz
-from server.errors import Conflict, Forbidden, NotFound
+from server.errors import BadRequest, Conflict, Forbidden, NotFound
 from server.ids import UserId
 from server.persistence.database import connect
 from server.persistence.integrity import CHECKS, check_all
@@ -242,6 +242,51 @@ async def test_all_parts(campus: Campus) -> None:
     place = Place("MODULE", uuid4(), course, "one", 2)
     with pytest.raises(Conflict, match="at this place"):
         await curriculum.create(staff, owner, place, Module("Other"))
+
+
+async def test_what_is_not_allowed(campus: Campus) -> None:
+    """A part that can't be made, a version that can't be shown, others' questions: it says why."""
+    owner, staff = await campus.person("INSTRUCTOR"), campus.staff
+    id = await new_course(campus, owner)
+    for slug, position, why in (
+        ("Two Words", 1, "slug has"),
+        ("one", 0, "position is"),
+        (None, 1, "must be a slug"),
+    ):
+        place = Place("MODULE", uuid4(), id, slug, position)
+        with pytest.raises(BadRequest, match=why):
+            await curriculum.create(staff, owner, place, Module("One"))
+    with pytest.raises(BadRequest, match="note has at most"):
+        await curriculum.draft(staff, owner, "COURSE", id, Course("New"), "x" * 1001)
+    with pytest.raises(BadRequest, match="NUL"):
+        await curriculum.draft(staff, owner, "COURSE", id, Course("\0"))
+    module, lesson, quizzes = uuid4(), uuid4(), [uuid4(), uuid4()]
+    question = Question(uuid4(), "TEXT", "Why?", "So.")
+    for place, body in (
+        (Place("MODULE", module, id, "one", 1), Module("One")),
+        (Place("LESSON", lesson, module, "gas", 1), Lesson("Gas", xp=1 << 40)),
+        (Place("QUIZ", quizzes[0], lesson), Quiz("Sure?", questions=[question])),
+        (Place("QUIZ", quizzes[1], lesson), Quiz("Sure?", questions=[question])),
+    ):
+        await curriculum.create(staff, owner, place, body)
+    with pytest.raises(BadRequest, match="too large"):
+        await curriculum.publish(staff, owner, "LESSON", lesson, 1, None)
+    await curriculum.publish(staff, owner, "QUIZ", quizzes[0], 1, None)
+    with pytest.raises(Conflict, match=f"{question.id} is another quiz's"):
+        await curriculum.publish(staff, owner, "QUIZ", quizzes[1], 1, None)
+    await curriculum.draft(staff, owner, "QUIZ", quizzes[0], Quiz("?", questions=2 * [question]))
+    with pytest.raises(BadRequest, match="same id"):
+        await curriculum.publish(staff, owner, "QUIZ", quizzes[0], 2, 1)
+
+
+async def test_making_a_part_again_later(campus: Campus) -> None:
+    """Whoever did not hear the answer tries again: what was drafted meanwhile stays the newest."""
+    owner, id = await campus.person("INSTRUCTOR"), uuid4()
+    place = Place("COURSE", id, slug=f"course-{id.hex}")
+    assert await curriculum.create(campus.staff, owner, place, Course("First")) == 1
+    assert await curriculum.draft(campus.staff, owner, "COURSE", id, Course("Second")) == 2
+    assert await curriculum.create(campus.staff, owner, place, Course("First")) == 1
+    assert len(await curriculum.history(campus.staff, owner, "COURSE", id)) == 2
 
 
 async def test_what_can_not_be(campus: Campus) -> None:

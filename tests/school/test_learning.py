@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.domain.school.deeds import Deed
-from server.errors import BadRequest, Conflict, NotFound
+from server.errors import BadRequest, Conflict, NotFound, TooLong
 from server.persistence.access import Access
 from server.persistence.school import enrolment, lessons
 from server.persistence.types import Connection
@@ -269,11 +269,13 @@ async def test_where_somebody_was(
         await enrolment.enrol(server, user, taken.public_id, AUTUMN)
         assert (await lessons.start(server, user, lesson, AUTUMN)).state is None
     async with access.as_user(ann) as connection:
-        await lessons.keep(connection, ann, lesson, {"page": [3, "é"]})
+        with pytest.raises(TooLong, match="at most 100,000"):
+            await lessons.keep(connection, ann, lesson, "x" * 100_000)
+        await lessons.keep(connection, ann, lesson, {"page": [3, "é\0"]})
         for user, what in ((bob, lesson), (ann, uuid4())):
             with pytest.raises(NotFound, match="this person began"):
                 await lessons.keep(connection, user, what, {"page": 1})
-    assert (await lessons.start(server, ann, lesson, AUTUMN)).state == {"page": [3, "é"]}
+    assert (await lessons.start(server, ann, lesson, AUTUMN)).state == {"page": [3, "é\ufffd"]}
     assert (await lessons.start(server, bob, lesson, AUTUMN)).state is None
 
 
@@ -290,6 +292,8 @@ async def test_what_can_not_be_learned(superuser: Connection, server: Connection
                 await deed(server, user, nothing, AUTUMN)
         with pytest.raises(BadRequest, match="1999-12 is a month that takes nothing"):
             await deed(server, user, lesson.public_id, datetime(1999, 12, 1, tzinfo=UTC))
+        with pytest.raises(BadRequest, match="yet to come"):
+            await deed(server, user, lesson.public_id, datetime.now(UTC) + timedelta(days=2))
     with pytest.raises(NotFound, match="this person began"):
         await lessons.advance(server, user, lesson.public_id, 1, 1, AUTUMN)
 

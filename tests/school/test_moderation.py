@@ -99,6 +99,24 @@ async def test_decisions(campus: Campus) -> None:
     assert [tuple(row) for row in audited] == [(moderator, "HIDDEN"), (moderator, "VISIBLE")]
 
 
+async def test_reasons_that_are_too_long(campus: Campus) -> None:
+    """Whoever flags, decides, suspends or reinstates is told how long one may be."""
+    ann, moderator = await campus.person(), await campus.person("MODERATOR")
+    id, _ = await written(campus, ann)
+    much = "x" * 1001
+    with pytest.raises(BadRequest, match="at most 1,000 characters"):
+        async with campus.app.as_user(moderator) as own:
+            await moderation.flag(own, moderator, "POST", id, much)
+    staff = campus.staff
+    with pytest.raises(BadRequest, match="at most 1,000 characters"):
+        await moderation.decide(staff, moderator, "POST", id, "HIDE", much)
+    with pytest.raises(BadRequest, match="at most 1,000 characters"):
+        await moderation.suspend(staff, moderator, ann, much)
+    await moderation.suspend(staff, moderator, ann, "Spam.")
+    with pytest.raises(BadRequest, match="at most 1,000 characters"):
+        await moderation.reinstate(staff, moderator, ann, much)
+
+
 async def test_who_may_not(campus: Campus) -> None:
     """Others than moderators see no queue and decide nothing, whatever their login may do."""
     student, teacher = await campus.person(), await campus.person("INSTRUCTOR")

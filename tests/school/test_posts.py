@@ -1,14 +1,19 @@
 """Posts and comments: what authors may do to them, what is refused, and pages of them."""
 
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 import pytest
 
-from server.errors import Conflict, Forbidden, LyceumError, NotFound
-from server.persistence.school import comments, posts, votes
+from server.errors import BadRequest, Conflict, Forbidden, LyceumError, NotFound
+from server.ids import UserId
+from server.persistence.school import comments, earning, posts, votes
 from server.persistence.school.posts import Best, Newest, Of
+from server.persistence.types import Connection
+from tests.schema.rows import insert
 from tests.school.campus import Campus, new_comment, new_post
 
 
@@ -133,13 +138,8 @@ async def test_announcements(campus: Campus) -> None:
 
 
 async def test_what_the_database_refuses_by_itself(campus: Campus) -> None:
-    """A person's connection can't write scores, or a comment under a comment of another post."""
+    """A person's connection can't write scores."""
     ann = await campus.person()
-    one, two = new_post(), new_post()
-    async with campus.app.as_user(ann) as own:
-        await posts.write(own, ann, one)
-        await posts.write(own, ann, two)
-        said = await comments.write(own, ann, new_comment(one.id))
     for statement in (
         "update posts set score = 1000",
         "update comments set score = 1000",
@@ -148,9 +148,74 @@ async def test_what_the_database_refuses_by_itself(campus: Campus) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with campus.app.as_user(ann) as own:
                 await own.execute(statement)
-    with pytest.raises(asyncpg.ForeignKeyViolationError):
-        async with campus.app.as_user(ann) as own:
-            await comments.write(own, ann, new_comment(two.id, said.id))
+
+
+async def test_what_is_no_post_or_comment(campus: Campus) -> None:
+    """What is too long, in a course or lesson that is not there, or answers what is elsewhere."""
+    ann, course = await campus.person(), await campus.course(status="PUBLISHED")
+    teacher = await campus.person("INSTRUCTOR")
+    theirs = await insert(campus.superuser, "lessons")
+    one, two = new_post(), new_post()
+    async with campus.app.as_user(ann) as own:
+        await posts.write(own, ann, one)
+        await posts.write(own, ann, two)
+        said = await comments.write(own, ann, new_comment(one.id))
+    own_course = await campus.course(teacher, "PUBLISHED")
+    announced = new_post(kind="ANNOUNCEMENT", course_id=own_course, lesson_id=theirs["id"])
+    refused: list[tuple[UserId, type[Exception], str, Callable[[Connection], Awaitable[object]]]]
+    refused = [
+        (ann, BadRequest, "title has 1 to 255", lambda c: posts.write(c, ann, new_post("x" * 256))),
+        (ann, BadRequest, "post has 1 to", lambda c: posts.edit(c, ann, one.id, "Gas", "")),
+        (ann, BadRequest, "NUL", lambda c: posts.edit(c, ann, one.id, "Gas", "\0")),
+        (
+            ann,
+            NotFound,
+            "no such course",
+            lambda c: posts.write(c, ann, new_post(course_id=1 << 40)),
+        ),
+        (
+            ann,
+            NotFound,
+            "no such lesson",
+            lambda c: posts.write(c, ann, new_post(course_id=course, lesson_id=theirs["id"])),
+        ),
+        (teacher, NotFound, "no such lesson", lambda c: posts.write(c, teacher, announced)),
+        (
+            ann,
+            BadRequest,
+            "comment has 1 to",
+            lambda c: comments.write(c, ann, new_comment(one.id, body="")),
+        ),
+        (ann, BadRequest, "comment has 1 to", lambda c: comments.edit(c, ann, said.id, "")),
+        (
+            ann,
+            NotFound,
+            "not there any more",
+            lambda c: comments.write(c, ann, new_comment(two.id, said.id)),
+        ),
+    ]
+    for who, error, why, deed in refused:
+        with pytest.raises(error, match=why):
+            async with campus.app.as_user(who) as own:
+                await deed(own)
+    right = new_post(course_id=theirs["course_id"], lesson_id=theirs["id"])
+    async with campus.app.as_user(ann) as own:
+        assert (await posts.write(own, ann, right)).lesson_id == theirs["id"]
+
+
+async def test_what_is_written_can_be_an_achievement(campus: Campus) -> None:
+    """It is looked at with the next deed, if only with one that is worth nothing."""
+    ann = await campus.person()
+    await campus.superuser.execute(
+        "insert into achievements (slug, title, criteria) values ('writer', 'Writer', $1)",
+        '{"posts": 1}',
+    )
+    new = new_post()
+    async with campus.app.as_user(ann) as own:
+        await posts.write(own, ann, new)
+    deed = (ann, 0, "COMMUNITY", f"post:{new.id}", None, datetime.now(UTC))
+    assert (await earning.award(campus.server, *deed)).achievements == ("writer",)
+    assert not (await earning.award(campus.server, *deed)).given
 
 
 async def test_pages(campus: Campus) -> None:

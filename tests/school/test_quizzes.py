@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from server.errors import Conflict, NotFound
+from server.errors import Conflict, NotFound, TooLong
 from server.persistence.access import Access
 from server.persistence.school import enrolment, lessons, quizzes
 from server.persistence.types import Connection
@@ -133,7 +133,11 @@ async def test_time_runs_out(superuser: Connection, access: Access, server: Conn
     attempt = await quiz.start()
     assert attempt.ends_at == attempt.started_at + timedelta(minutes=10)
     first, second, _ = await quiz.questions()
-    await quiz.save(attempt.id, {str(first.id): 1})
+    await quiz.save(attempt.id, {str(first.id): 1, str(uuid4()): "of no question"})
+    (kept,) = await quiz.attempts()
+    assert kept.answers == {str(first.id): 1}
+    with pytest.raises(TooLong, match="at most 100,000"):
+        await quiz.save(attempt.id, {str(second.id): "x" * 100_000})
     await superuser.execute(
         "update quiz_attempts set started_at = now() - interval '11 minutes' where public_id = $1",
         attempt.id,

@@ -177,6 +177,9 @@ async def test_a_timeline(told: People) -> None:
         assert ids == [903, 902, 901, 900, 6, 5, 4]
         assert seen[3].data == {"percent": 40}
         assert seen[3].course_id == told.course
+    # However many are asked for, a page has a bound.
+    await take(told.server, [told.event(1000 + n, "lesson.advanced", told.bob) for n in range(200)])
+    assert len(await of_person(told.server, told.bob, NOW + timedelta(1), limit=10**6)) == 200
 
 
 async def test_ones_own_timeline(told: People) -> None:

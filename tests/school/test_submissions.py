@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from server.errors import BadRequest, Forbidden, NotFound
@@ -16,7 +15,7 @@ from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.school.make import AUTUMN, Course, course, person
 
-PASSED = Verdict("PASSED", 3, 3, 21_000, {"tests": ["ok"]})
+PASSED = Verdict("PASSED", 3, 3, 21_000, {"tests": ["ok\0"]})
 FAILED = Verdict("FAILED", 1, 3)
 
 
@@ -89,20 +88,21 @@ async def test_what_code_brings(superuser: Connection, access: Access, server: C
 async def test_an_exercise_may_say_what_it_is_worth(
     superuser: Connection, access: Access, server: Connection
 ) -> None:
-    """In whole points; what is no number says nothing."""
-    ann = await pupil(superuser, access, server)
-    for lesson, said in ((0, '{"xp": 70}'), (1, '{"xp": "much"}')):
-        await superuser.execute(
-            "update lessons set exercise = $2 where id = $1", ann.course.lessons[lesson].id, said
-        )
+    """In whole points; what is no number of points says nothing."""
+    ann = await pupil(superuser, access, server, await course(superuser, 4))
     brought = []
-    for lesson in (0, 1):
+    for lesson, worth in enumerate(("70", '"much"', "1e30", "-5")):
+        await superuser.execute(
+            "update lessons set exercise = jsonb_build_object('xp', $2::jsonb) where id = $1",
+            ann.course.lessons[lesson].id,
+            worth,
+        )
         new = code()
         await ann.submit(new, lesson)
         done = await submissions.judge(server, new.id, new.at, PASSED, AUTUMN)
         assert done.earned is not None
         brought.append(done.earned.points)
-    assert brought == [70, 10]
+    assert brought == [70, 10, 10, 10]
 
 
 async def test_handing_in(superuser: Connection, access: Access, server: Connection) -> None:
@@ -127,8 +127,16 @@ async def test_handing_in(superuser: Connection, access: Access, server: Connect
         await bob.submit(NewSubmission(uuid4(), datetime(1999, 1, 1, tzinfo=UTC), "solidity", ""))
     with pytest.raises(NotFound, match="no such submission"):
         await submissions.judge(server, uuid4(), AUTUMN, PASSED, AUTUMN)
-    with pytest.raises(asyncpg.CheckViolationError, match="passed_is_whole"):
+    with pytest.raises(BadRequest, match="as many for PASSED"):
         await submissions.judge(server, new.id, new.at, Verdict("PASSED", 1, 3), AUTUMN)
+    tomorrow = datetime.now(UTC) + timedelta(days=2)
+    for wrong, why in (
+        (NewSubmission(uuid4(), tomorrow, "solidity", ""), "yet to come"),
+        (NewSubmission(uuid4(), AUTUMN, "", ""), "language has 1 to 64"),
+        (NewSubmission(uuid4(), AUTUMN, "solidity", "\0"), "NUL"),
+    ):
+        with pytest.raises(BadRequest, match=why):
+            await bob.submit(wrong)
 
 
 async def test_one_with_its_source(
@@ -150,7 +158,7 @@ async def test_one_with_its_source(
     await submissions.judge(server, new.id, new.at, PASSED, AUTUMN)
     for reader in (teacher, admin):
         seen = await submissions.read_as_teacher(server, UserId(reader), new.id, new.at)
-        assert (seen.source, seen.result) == ("code", {"tests": ["ok"]})
+        assert (seen.source, seen.result) == ("code", {"tests": ["ok\ufffd"]})  # as jsonb holds it
         assert (seen.submission.tests_passed, seen.submission.gas_used) == (3, 21_000)
     with pytest.raises(Forbidden, match=r"submission\.read"):
         await submissions.read_as_teacher(server, UserId(bob.user), new.id, new.at)

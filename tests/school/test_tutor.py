@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.domain.school.tutoring import Limits, Usage
-from server.errors import Conflict, NotFound, TooFast, TooLong
+from server.errors import BadRequest, Conflict, NotFound, TooFast, TooLong
 from server.ids import UserId
 from server.persistence.school import tutor, tutor_answers
 from server.persistence.school.tutor import Message, Thread
@@ -69,6 +69,22 @@ async def test_threads_are_one_s_own(campus: Campus) -> None:
         assert await tutor.delete(own, id)
         assert not await tutor.delete(own, id)
         assert await tutor.messages(own, id) == []
+
+
+async def test_what_is_no_thread(campus: Campus) -> None:
+    """A title that is too long, a lesson that is not there, a question with NUL in it."""
+    ann = await campus.person()
+    thread = await begun(campus, ann)
+    with pytest.raises(BadRequest, match="at most 255"):
+        await begun(campus, ann, "x" * 256)
+    with pytest.raises(NotFound, match="no such lesson"):
+        async with campus.app.as_user(ann) as own:
+            await tutor.open_thread(own, ann, uuid4(), lesson_id=1 << 40)
+    with pytest.raises(BadRequest, match="at most 255"):
+        async with campus.app.as_user(ann) as own:
+            await tutor.change(own, thread.id, title="x" * 256)
+    with pytest.raises(BadRequest, match="NUL"):
+        await asked(campus, ann, thread.id, "\0")
 
 
 async def test_threads_page_by_page(campus: Campus) -> None:

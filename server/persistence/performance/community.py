@@ -10,6 +10,7 @@ COMMUNITY: dict[str, Draw] = {
         from drawn
         """
     ),
+    "posts.in_course": app("select person, lesson, course from drawn"),
     "posts.course_owner": app("select person, course from drawn"),
     "posts.read": app("select person, person, public_id from drawn join posts on id = post"),
     "posts.edit": app(
@@ -152,7 +153,7 @@ CREDENTIALS: dict[str, Draw] = {
     "credentials.by_id": server("select public_id from certified"),
     "credentials.by_token": server("select chain_id, contract, token_id from certified"),
     "credentials.own": app("select person, person, null::bigint, 20::bigint from certified"),
-    "credentials.waiting": server("select 100::bigint from drawn"),
+    "credentials.waiting": server("select 100::bigint, 'PENDING' from drawn"),
 }
 # The staff that is asked for is the second person, who teaches; items are lessons'.
 CURRICULUM: dict[str, Draw] = {

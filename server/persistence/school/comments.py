@@ -12,6 +12,7 @@ import msgspec
 from server.errors import Conflict, Forbidden, NotFound
 from server.ids import UserId
 from server.persistence.queries import Kind, Query, execute, fetch, fetchrow, fetchval
+from server.persistence.school.allowed import allowed
 from server.persistence.school.permissions import require
 from server.persistence.school.posts import MOST, Best, Status
 from server.persistence.types import Connection
@@ -68,7 +69,8 @@ WRITE = Query(
     select $1, $2, posts.id, parents.id, $5
     from posts
     left join comments as parents
-        on parents.public_id = $4 and parents.status in ('VISIBLE', 'FLAGGED')
+        on parents.public_id = $4 and parents.post_id = posts.id
+        and parents.status in ('VISIBLE', 'FLAGGED')
     where posts.public_id = $3 and posts.status in ('VISIBLE', 'FLAGGED')
         and (parents.id is null) = ($4::uuid is null)
     on conflict (public_id) do nothing
@@ -79,12 +81,12 @@ WRITE = Query(
 async def write(connection: Connection, author: UserId, new: NewComment) -> Comment:
     """Say something; the same id again changes nothing and gives what was said.
 
-    Raises Forbidden, Conflict if the id is somebody else's, NotFound if the post or the comment
-    that it answers is not shown, and asyncpg's ForeignKeyViolationError if they are not of each
-    other.
+    Raises Forbidden, BadRequest for a text that is too long, Conflict if the id is somebody else's,
+    and NotFound if the post, or the comment of it that is answered, is not shown.
     """
     await require(connection, author, "comment.write", author)
-    await execute(connection, WRITE, author, new.id, new.post, new.parent, new.body)
+    with allowed():
+        await execute(connection, WRITE, author, new.id, new.post, new.parent, new.body)
     comment = await _find(connection, author, new.id)
     if comment is None:
         raise NotFound("What this answers is not there any more.")
@@ -126,12 +128,13 @@ EDIT = Query(
 
 
 async def edit(connection: Connection, author: UserId, id: UUID, body: str) -> Comment:
-    """Change what one said; raises NotFound, Forbidden for others' and Conflict if it can't be.
+    """Change what one said; raises as `write`, Forbidden for others', Conflict if it can't be.
 
     What somebody flagged stays as it is until a moderator saw it.
     """
     await require(connection, author, "comment.write", author)
-    done = await fetchval(connection, EDIT, author, id, body)
+    with allowed():
+        done = await fetchval(connection, EDIT, author, id, body)
     comment = await read(connection, author, id)
     return comment if done else _refuse(comment, author)
 

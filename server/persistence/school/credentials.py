@@ -8,7 +8,7 @@ twice and in any order. Each deed locks one credential.
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -211,19 +211,22 @@ WAITING = Query(
     f"""
     select {COLUMNS}
     from credentials
-    where status in ('PENDING', 'SENT')
+    where status in ('PENDING', 'SENT') and (status = $2 or $2 is null)
     order by updated_at
     limit $1
     """,  # noqa: S608
 )
 
 
-async def waiting(connection: Connection, limit: int = MOST) -> Sequence[Credential]:
+async def waiting(
+    connection: Connection, limit: int = MOST, status: Literal["PENDING", "SENT"] | None = None
+) -> Sequence[Credential]:
     """Credentials to be sent, or that wait for the chain, the longest waiting first; as the server.
 
-    Each has changed nothing since, so a program that sends takes the PENDING ones.
+    A program that sends asks for the PENDING ones, or it would see none behind many that are SENT.
     """
-    return [_credential(row) for row in await fetch(connection, WAITING, limit)]
+    rows = await fetch(connection, WAITING, min(limit, MOST), status)
+    return [_credential(row) for row in rows]
 
 
 BY_ID = Query(

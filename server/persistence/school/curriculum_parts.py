@@ -10,9 +10,10 @@ import asyncpg
 from msgspec import Struct
 
 from server.domain.school.content import Part
-from server.errors import Conflict, NotFound
+from server.errors import BadRequest, Conflict, NotFound
 from server.ids import UserId
 from server.persistence.queries import Kind, Query, execute, fetchrow, fetchval
+from server.persistence.school.allowed import allowed
 from server.persistence.types import Connection
 
 
@@ -86,11 +87,12 @@ MAKE_BY: dict[Part, Query] = {
 async def make(connection: Connection, who: UserId, place: Place, title: str) -> None:
     """Add a part that shows nothing but a title; again it changes nothing.
 
-    Raises Conflict if the slug or the position is taken.
+    Raises BadRequest, and Conflict if the slug or the position is taken.
     """
     given = (place.id, place.within, place.slug, place.position, title, who)
     try:
-        await execute(connection, MAKE_BY[place.part], *given)
+        with allowed():
+            await execute(connection, MAKE_BY[place.part], *given)
     except asyncpg.UniqueViolationError:
         raise Conflict("There is something of this name, or at this place, already.") from None
 
@@ -280,31 +282,49 @@ PUT_QUESTIONS = Query(
     "curriculum.put_questions",
     Kind.WRITE,
     """
-    insert into quiz_questions (
-        public_id, quiz_id, position, kind, prompt, choices, answer, explanation, points
-    )
-    select id, $1, position, kind, prompt, choices, answer, explanation, points
-    from rows from (
-        jsonb_to_recordset($2::jsonb -> 'questions') as (
-            id uuid, kind text, prompt text, choices jsonb, answer jsonb, explanation text,
-            points integer
+    with given as (
+        select *
+        from rows from (
+            jsonb_to_recordset($2::jsonb -> 'questions') as (
+                id uuid, kind text, prompt text, choices jsonb, answer jsonb, explanation text,
+                points integer
+            )
+        ) with ordinality as given (
+            id, kind, prompt, choices, answer, explanation, points, position
         )
-    ) with ordinality as given (
-        id, kind, prompt, choices, answer, explanation, points, position
+    ),
+    put as (
+        insert into quiz_questions (
+            public_id, quiz_id, position, kind, prompt, choices, answer, explanation, points
+        )
+        select id, $1, position, kind, prompt, choices, answer, explanation, points
+        from given
+        on conflict (public_id) do update
+        set position = excluded.position, kind = excluded.kind, prompt = excluded.prompt,
+            choices = excluded.choices, answer = excluded.answer,
+            explanation = excluded.explanation, points = excluded.points
+        where quiz_questions.quiz_id = excluded.quiz_id
+        returning public_id
     )
-    on conflict (public_id) do update
-    set position = excluded.position, kind = excluded.kind, prompt = excluded.prompt,
-        choices = excluded.choices, answer = excluded.answer,
-        explanation = excluded.explanation, points = excluded.points
-    where quiz_questions.quiz_id = excluded.quiz_id
+    select id from given where id not in (select public_id from put) limit 1
     """,
 )
 
 
 async def show(connection: Connection, item: Item, body: str) -> None:
-    """Have a part show what a version holds; raises Conflict if it is archived."""
-    if not await fetchval(connection, SHOW_BY[item.part], item.id, body):
-        raise Conflict(f"This {item.part.lower()} is archived.")
-    if item.part == "QUIZ":
-        await execute(connection, DROP_QUESTIONS, item.id, body)
-        await execute(connection, PUT_QUESTIONS, item.id, body)
+    """Have a part show what a version holds.
+
+    Raises BadRequest if that is not allowed, and Conflict if the part is archived or a question is
+    another quiz's.
+    """
+    with allowed():
+        if not await fetchval(connection, SHOW_BY[item.part], item.id, body):
+            raise Conflict(f"This {item.part.lower()} is archived.")
+        if item.part == "QUIZ":
+            await execute(connection, DROP_QUESTIONS, item.id, body)
+            try:
+                left_out = await fetchval(connection, PUT_QUESTIONS, item.id, body)
+            except asyncpg.CardinalityViolationError:
+                raise BadRequest("Two questions of a quiz have the same id.") from None
+            if left_out:
+                raise Conflict(f"The question {left_out} is another quiz's.")

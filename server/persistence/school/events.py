@@ -1,22 +1,22 @@
 """Takes learning events in, by COPY: late, twice, from whomever, as fast as they come."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from server.persistence.partitions import partitions
 from server.persistence.queries import Kind, Query, fetchval
+from server.persistence.school.allowed import jsonb
+from server.persistence.school.whole import EARLY
 from server.persistence.types import Connection
 
 TABLE = "learning_analytics"
 COLUMNS = (
     "at", "event_id", "event_type", "user_id", "session_id", "course_id", "lesson_id", "data",
 )  # fmt: skip
-EARLY = timedelta(days=1)  # a clock may be ahead by that
 
 
 class Event(Struct, frozen=True):
@@ -65,7 +65,7 @@ async def take(connection: Connection, events: Sequence[Event]) -> Taken:
 
 
 def _row(event: Event) -> tuple[object, ...]:
-    data = None if event.data is None else msgspec.json.encode(event.data).decode()
+    data = None if event.data is None else jsonb(event.data)
     return (
         event.at,
         event.event_id,

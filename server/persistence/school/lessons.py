@@ -13,12 +13,15 @@ from msgspec import Struct, json
 
 from server.domain.school import events
 from server.domain.school.deeds import Deed
-from server.errors import Conflict, NotFound
+from server.errors import Conflict, NotFound, TooLong
 from server.persistence.queries import Kind, Query, execute, fetchrow, fetchval
 from server.persistence.school import earning
+from server.persistence.school.allowed import allowed, jsonb
 from server.persistence.school.earning import Earned
 from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
+
+LONGEST = 100_000  # characters of JSON in which a page keeps where it is
 
 
 class Progress(Struct, frozen=True):
@@ -133,8 +136,14 @@ returning true
 
 
 async def keep(connection: Connection, user_id: int, lesson: UUID, state: object) -> None:
-    """Keep where the page is in a lesson. The person's own; raises NotFound if it wasn't begun."""
-    if not await fetchval(connection, KEEP, user_id, lesson, json.encode(state).decode()):
+    """Keep where the page is in a lesson. The person's own.
+
+    Raises NotFound if it wasn't begun, and TooLong.
+    """
+    kept = jsonb(state)
+    if len(kept) > LONGEST:
+        raise TooLong(f"A state takes at most {LONGEST:,} characters of JSON, not {len(kept):,}.")
+    if not await fetchval(connection, KEEP, user_id, lesson, kept):
         raise NotFound("There is no such lesson that this person began.")
 
 
@@ -196,9 +205,9 @@ async def advance(
     """Tell how far somebody is in a lesson, and the time that it took until now.
 
     Both only grow: less than is known changes nothing. percent: 0 to 100, which alone does not
-    complete it. Raises NotFound if it was not begun.
+    complete it. Raises NotFound if it was not begun, BadRequest.
     """
-    with in_time(at):
+    with in_time(at), allowed():
         row = await fetchrow(connection, ADVANCE, user_id, lesson, percent, seconds, at)
     if row is None:
         raise NotFound("There is no such lesson that this person began.")

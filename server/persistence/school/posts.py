@@ -13,7 +13,8 @@ import msgspec
 
 from server.errors import Conflict, Forbidden, NotFound
 from server.ids import UserId
-from server.persistence.queries import Kind, Query, fetch, fetchrow, fetchval
+from server.persistence.queries import Kind, Query, execute, fetch, fetchrow, fetchval
+from server.persistence.school.allowed import allowed
 from server.persistence.school.permissions import require
 from server.persistence.types import Connection
 
@@ -77,6 +78,11 @@ WRITE = Query(
     on conflict (public_id) do nothing
     """,
 )
+IN_COURSE = Query(
+    "posts.in_course",
+    Kind.READ,
+    "select exists (select from lessons where id = $1 and course_id = $2)",
+)
 OWNER = Query("posts.course_owner", Kind.READ, "select owner_id from courses where id = $1")
 
 
@@ -84,25 +90,20 @@ async def write(connection: Connection, author: UserId, new: NewPost) -> Post:
     """Post something; the same id again changes nothing and gives what was posted.
 
     An announcement takes the permission to write the course, or all courses where it is in none.
-    Raises Forbidden, and Conflict if the id is somebody else's.
+    Raises Forbidden, BadRequest for a text that is too long, NotFound if there is no such course or
+    the lesson is not of it, and Conflict if the id is somebody else's.
     """
     await require(connection, author, "post.write", author)
     if new.kind == "ANNOUNCEMENT":
         await require(
             connection, author, "course.write", await fetchval(connection, OWNER, new.course_id)
         )
-    await fetch(
-        connection,
-        WRITE,
-        author,
-        new.id,
-        new.title,
-        new.body,
-        new.kind,
-        new.course_id,
-        new.lesson_id,
-        new.language,
-    )
+    place = (new.course_id, new.lesson_id)
+    if new.lesson_id is not None and not await fetchval(connection, IN_COURSE, *reversed(place)):
+        raise NotFound("There is no such lesson in this course.")
+    text = (new.title, new.body, new.kind)
+    with allowed():
+        await execute(connection, WRITE, author, new.id, *text, *place, new.language)
     post = await _find(connection, author, new.id)
     if post is None or post.author_id != author:
         raise Conflict("This id is taken.")
@@ -140,12 +141,13 @@ EDIT = Query(
 
 
 async def edit(connection: Connection, author: UserId, id: UUID, title: str, body: str) -> Post:
-    """Change what one posted; raises NotFound, Forbidden for others' and Conflict if it can't be.
+    """Change what one posted; raises as `write`, Forbidden for others', Conflict if it can't be.
 
     What somebody flagged stays as it is until a moderator saw it.
     """
     await require(connection, author, "post.write", author)
-    done = await fetchval(connection, EDIT, author, id, title, body)
+    with allowed():
+        done = await fetchval(connection, EDIT, author, id, title, body)
     post = await read(connection, author, id)
     return post if done else _refuse(post, author)
 

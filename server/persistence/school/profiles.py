@@ -9,10 +9,12 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import UNSET, Struct, UnsetType, json
+from msgspec.structs import replace
 
 from server.errors import BadRequest, Conflict, NotFound
 from server.persistence.people import TAKEN
 from server.persistence.queries import Kind, Query, execute, fetchrow
+from server.persistence.school.allowed import allowed
 from server.persistence.types import Connection
 
 Visibility = Literal["PUBLIC", "MEMBERS", "PRIVATE"]
@@ -113,13 +115,13 @@ where user_id = $1
 async def change(connection: Connection, user_id: int, changes: Changes) -> Own:
     """Change the person's own profile, as the person; raises BadRequest for what is not allowed."""
     await execute(connection, BEGIN, user_id)
+    if isinstance(changes.wallet, str):  # capital letters are a checksum of it (ERC-55)
+        changes = replace(changes, wallet=changes.wallet.lower())
     try:
-        await execute(connection, CHANGE, user_id, json.encode(changes).decode())
+        with allowed():
+            await execute(connection, CHANGE, user_id, json.encode(changes).decode())
     except asyncpg.InvalidParameterValueError:
-        raise BadRequest("There is no such time zone.") from None
-    except asyncpg.CheckViolationError as error:
-        field = str(error.constraint_name).removeprefix("user_profiles_").removesuffix("_check")
-        raise BadRequest(f"This is not allowed as {field} of a profile.") from None
+        raise BadRequest(f"There is no time zone {changes.time_zone}.") from None
     return await own(connection, user_id)
 
 
@@ -133,13 +135,10 @@ RENAME = Query(
 async def rename(connection: Connection, user_id: int, username: str) -> None:
     """Give the person another name, as the person; raises Conflict if it is taken, BadRequest."""
     try:
-        await execute(connection, RENAME, user_id, username)
+        with allowed():
+            await execute(connection, RENAME, user_id, username)
     except asyncpg.UniqueViolationError as error:
         raise Conflict(TAKEN[str(error.constraint_name)]) from None
-    except asyncpg.CheckViolationError:
-        raise BadRequest(
-            "A name has 1 to 64 characters, without blanks, control characters and @."
-        ) from None
 
 
 # To members: $2 is a person's; to all: it is null.

@@ -15,12 +15,15 @@ from msgspec import Struct, json
 from server.domain.school import events, grading
 from server.domain.school.deeds import Deed
 from server.domain.school.grading import Grade
-from server.errors import Conflict, NotFound
+from server.errors import Conflict, NotFound, TooLong
 from server.persistence.queries import Kind, Query, execute, fetch, fetchrow
 from server.persistence.school import earning
+from server.persistence.school.allowed import jsonb
 from server.persistence.school.earning import Earned
 from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
+
+LONGEST = 100_000  # characters of JSON in which answers are saved
 
 
 class Question(Struct, frozen=True):
@@ -165,7 +168,7 @@ SAVE = Query(
     Kind.WRITE,
     """
 with attempt as (
-    select attempts.id, submitted_at,
+    select attempts.id, quiz_id,
         now() > attempts.started_at + time_limit + interval '15 seconds' as is_over
     from quiz_attempts as attempts
     join quizzes on quizzes.id = quiz_id
@@ -173,7 +176,13 @@ with attempt as (
 ),
 saved as (
     update quiz_attempts
-    set answers = answers || $3
+    set answers = answers || (
+        select coalesce(jsonb_object_agg(question, answer), '{}')
+        from jsonb_each($3) as given (question, answer)
+        where question in (
+            select public_id::text from quiz_questions where quiz_id = attempt.quiz_id
+        )
+    )
     from attempt
     where quiz_attempts.id = attempt.id and quiz_attempts.submitted_at is null
         and is_over is not true
@@ -190,9 +199,13 @@ async def save(
 ) -> None:
     """Keep answers, by the questions' ids, beside those that were kept before.
 
-    Raises NotFound, and Conflict once it is handed in or its time is over.
+    What answers no question of the quiz is left out. Raises NotFound, TooLong, and Conflict once it
+    is handed in or its time is over.
     """
-    row = await fetchrow(connection, SAVE, user_id, attempt, json.encode(answers).decode())
+    given = jsonb(answers)
+    if len(given) > LONGEST:
+        raise TooLong(f"Answers take at most {LONGEST:,} characters of JSON, not {len(given):,}.")
+    row = await fetchrow(connection, SAVE, user_id, attempt, given)
     if row is None:
         raise NotFound("There is no such attempt.")
     if not row["is_saved"]:

@@ -18,6 +18,7 @@ from server.errors import NotFound
 from server.ids import UserId
 from server.persistence.queries import Kind, Query, fetch, fetchrow, fetchval
 from server.persistence.school import earning, permissions
+from server.persistence.school.allowed import allowed, jsonb
 from server.persistence.school.earning import Earned
 from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
@@ -115,10 +116,11 @@ select exists (
 async def submit(connection: Connection, user_id: int, lesson: UUID, new: NewSubmission) -> bool:
     """Hand code in; whether it was not there yet. As the person.
 
-    Raises NotFound if the person has no such exercise to solve, BadRequest if it comes too late.
+    Raises NotFound if the person has no such exercise to solve, BadRequest if it is too long or out
+    of time.
     """
     values = (user_id, lesson, new.id, new.at, new.language, new.source)
-    with in_time(new.at):
+    with in_time(new.at), allowed():
         if await fetchval(connection, SUBMIT, *values):
             return True
     if not await fetchval(connection, THERE, user_id, new.id, new.at):
@@ -139,7 +141,8 @@ JUDGE = Query(
 with there as (
     select submissions.course_id, submissions.lesson_id, submissions.status,
         case
-            when jsonb_typeof(exercise -> 'xp') = 'number' then (exercise -> 'xp')::integer
+            when jsonb_typeof(exercise -> 'xp') <> 'number' then null
+            when (exercise -> 'xp')::numeric between 0 and 1000000 then (exercise -> 'xp')::integer
         end as xp
     from code_submissions as submissions
     join lessons on lessons.id = submissions.lesson_id
@@ -179,7 +182,7 @@ async def judge(
 ) -> Judged:
     """Keep what the runner says, once, with what is earned by the first that passes in a lesson.
 
-    Raises NotFound.
+    Raises NotFound, and BadRequest for a verdict that can't be.
     """
     async with whole(connection):
         user_id = await fetchval(connection, OWNER, id, submitted_at)
@@ -187,10 +190,10 @@ async def judge(
             raise NotFound("There is no such submission.")
         await earning.lock(connection, user_id)
         counts = (verdict.tests_passed, verdict.tests_total, verdict.gas_used)
-        result = None if verdict.result is None else json.encode(verdict.result).decode()
+        result = None if verdict.result is None else jsonb(verdict.result)
         event = events.event_id(user_id, events.SUBMISSION_JUDGED, id)
         values = (user_id, id, submitted_at, verdict.status, *counts, result, at, event)
-        with in_time(at):
+        with in_time(at), allowed():
             row = await fetchrow(connection, JUDGE, *values)
         assert row is not None  # nobody deletes one
         if not row["newly"]:

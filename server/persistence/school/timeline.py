@@ -49,7 +49,7 @@ async def of_person(
     limit: int = MOST,
 ) -> list[Entry]:
     """Anybody's events before a moment, or before the last one of a page; for server and staff."""
-    rows = await fetch(connection, OF_PERSON, user_id, before, before_id, limit)
+    rows = await fetch(connection, OF_PERSON, user_id, before, before_id, min(limit, MOST))
     return [_entry(dict(row)) for row in rows]
 
 
@@ -57,7 +57,8 @@ async def own(
     connection: Connection, before: datetime, before_id: UUID = FIRST_ID, limit: int = MOST
 ) -> list[Entry]:
     """The same of the person who asks, as lyceum_app; nobody else's can be seen."""
-    return [_entry(dict(row)) for row in await fetch(connection, OWN, before, before_id, limit)]
+    rows = await fetch(connection, OWN, before, before_id, min(limit, MOST))
+    return [_entry(dict(row)) for row in rows]
 
 
 def _entry(row: dict[str, Any]) -> Entry:

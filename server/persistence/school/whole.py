@@ -1,13 +1,15 @@
-"""One transaction for what belongs together, and one word for what comes too late."""
+"""One transaction for what belongs together, and one word for what comes too late or too early."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from server.errors import BadRequest
 from server.persistence.types import Connection
+
+EARLY = timedelta(days=1)  # a clock may be ahead by that
 
 
 @asynccontextmanager
@@ -25,7 +27,9 @@ async def whole(connection: Connection) -> AsyncIterator[None]:
 
 @contextmanager
 def in_time(at: datetime) -> Iterator[None]:
-    """Raise BadRequest where a table by month has no place for a moment (any more)."""
+    """Raise BadRequest for what is yet to come, or where a table has no place (any more)."""
+    if at > datetime.now(UTC) + EARLY:
+        raise BadRequest(f"{at:%Y-%m-%d} is yet to come.")
     try:
         yield
     except asyncpg.CheckViolationError as error:

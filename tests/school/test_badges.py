@@ -68,7 +68,10 @@ async def test_only_some_may(campus: Campus) -> None:
 async def test_awarded_and_taken_back(campus: Campus) -> None:
     """Once a person, however often; the first one's name and reason stay until it is taken back."""
     teacher, other, ann = [await campus.person(r) for r in ("INSTRUCTOR", "ADMIN", "STUDENT")]
+    ben = await campus.person()
     await badges.make(campus.staff, teacher, NewBadge("kind", "Kind"))
+    await badges.make(campus.staff, teacher, NewBadge("steady", "Steady"))
+    await badges.award(campus.staff, teacher, ben, "kind")
     assert await badges.award(campus.staff, teacher, ann, "kind", "Helps everybody.")
     assert not await badges.award(campus.staff, other, ann, "kind", "Again.")
     (had,) = await badges.of(campus.server, ann)
@@ -79,9 +82,11 @@ async def test_awarded_and_taken_back(campus: Campus) -> None:
         True,
     )
     assert await campus.superuser.fetchval(AUTHOR, ann) == teacher
+    await badges.award(campus.staff, teacher, ann, "steady")
     assert await badges.revoke(campus.staff, other, ann, "kind")
     assert not await badges.revoke(campus.staff, other, ann, "kind")
-    assert await badges.of(campus.server, ann) == []
+    assert slugs(await badges.of(campus.server, ann)) == ["steady"]
+    assert slugs(await badges.of(campus.server, ben)) == ["kind"]
     with pytest.raises(NotFound):
         await badges.award(campus.staff, teacher, ann, "unknown")
     with pytest.raises(NotFound):
@@ -142,7 +147,10 @@ async def test_what_people_wear(campus: Campus) -> None:
     green = await badges.wearers(campus.server, "green")
     assert [wearer.user_id for wearer in green] == [ann, ben]
     assert await badges.wearers(campus.server, "green", ann) == green[1:]
+    assert await badges.wearers(campus.server, "green", limit=1) == green[:1]
     assert [w.user_id for w in await badges.wearers(campus.server, "red")] == [ben]
+    await campus.superuser.execute("update users set status = 'SUSPENDED' where id = $1", ben)
+    assert await badges.wearers(campus.server, "red") == []
 
 
 async def test_one_that_comes_with_an_achievement(campus: Campus) -> None:

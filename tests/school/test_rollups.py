@@ -200,6 +200,18 @@ async def test_any_stream_comes_to_what_a_model_says(
     assert await stored(superuser) == modelled(arrived)
 
 
+async def test_a_batch_that_still_waits_is_not_counted(
+    superuser: Connection, server: Connection
+) -> None:
+    """Though it is of the same person and day as what is counted, or the same event again."""
+    events = [event_of(1), event_of(2), event_of(1), event_of(3)]
+    for event in events:
+        await take(server, [event])
+    for counted in range(1, 5):
+        assert await advance(server, 1) == (1, 1)
+        assert await stored(superuser) == modelled(events[:counted])
+
+
 async def test_a_day_that_comes_late_between_others(
     superuser: Connection, server: Connection
 ) -> None:

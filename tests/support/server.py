@@ -111,7 +111,10 @@ class LyceumServer:
             logs = self.logs("serving")
             return str(logs[-1]["url"]) if len(logs) > seen else None
 
-        url = await eventually(serving, START_TIMEOUT, "the server's start")
+        try:
+            url = await eventually(serving, START_TIMEOUT, "the server's start")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log_path.read_text()}") from None
         self.port = int(url.rpartition(":")[2])
         if wait_ready:
             await eventually(lambda: self.status("/readyz"), START_TIMEOUT, "readiness")

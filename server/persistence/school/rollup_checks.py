@@ -6,43 +6,65 @@ that have been dropped since.
 
 from server.persistence.school.rollup_tables import ACTIVE, EVENTS, ROLLUPS, Rollup, all_chained
 
-# The first day of which there are events.
-KEPT = r"""
-kept as (
-    select min(bound::timestamptz at time zone 'UTC')::date as day
+# What is compared: from the first day of which events are kept, to the end of the last month that
+# takes any.
+SPAN = r"""
+span as (
+    select min(first::timestamptz at time zone 'UTC')::date as first,
+        max(until::timestamptz at time zone 'UTC')::date as until
     from pg_inherits
     join pg_class on pg_class.oid = inhrelid
-    cross join substring(pg_get_expr(relpartbound, inhrelid) from 'FROM \(''([^'']+)''') as bound
+    cross join lateral regexp_match(
+        pg_get_expr(relpartbound, inhrelid), 'FROM \(''([^'']+)''\) TO \(''([^'']+)''\)'
+    ) as matched (bounds)
+    cross join lateral (select bounds[1], bounds[2]) as bound (first, until)
     where inhparent = 'learning_analytics'::regclass
 )"""
 
 
 def events_agree(rollup: Rollup) -> str:
-    """Rows of a rollup that say something else than the events."""
+    """Rows of a rollup that say something else than the events.
+
+    Day by day, so that what is sorted of a hundred million events takes no more room than a day's.
+    """
     keys = ", ".join(rollup.keys)
     values = ", ".join(name for name in rollup.columns if name not in rollup.keys)
     day = "day" if "day" in rollup.keys else "(hour at time zone 'UTC')::date"
-    which = f"""{day} >= (select day from kept)
-        and {day} not in (select day from analytics_rebuilds)"""  # noqa: S608
+    stored = "day = each" if "day" in rollup.keys else "hour >= midnight and hour < next_midnight"
     return f"""
-with {KEPT},
-settled as (
-    select *, true as fresh
-    from learning_analytics
-    where batch not in (select id from analytics_batches)
-),
-events as materialized ({EVENTS}
+with {SPAN},
+days as (
+    select day::date as each, day at time zone 'UTC' as midnight,
+        (day + interval '1 day') at time zone 'UTC' as next_midnight
+    from span
+    cross join lateral generate_series(
+        first::timestamp, greatest(until, (select max({day}) from {rollup.table}))::timestamp,
+        interval '1 day'
+    ) as day
+    where day::date not in (select rebuilt.day from analytics_rebuilds as rebuilt)
 )
-select format('%s: kept %s, events say %s', concat_ws(', ', {keys}), told, counted) as wrong
-from (
-    select {keys}, row({values})::text as told from {rollup.table} where {which}
-) as stored
-full join (
-    select {keys}, row({values})::text as counted from ({rollup.counts}
-    ) as each where {which}
-) as counted using ({keys})
-where told is distinct from counted
-order by {keys}
+select wrong
+from days
+cross join lateral (
+    with settled as (
+        select *, true as fresh
+        from learning_analytics
+        where at >= midnight and at < next_midnight
+            and batch not in (select id from analytics_batches)
+    ),
+    events as materialized ({EVENTS}
+    )
+    select format('%s: kept %s, events say %s', concat_ws(', ', {keys}), told, counted) as wrong
+    from (
+        select {keys}, row({values})::text as told from {rollup.table} where {stored}
+    ) as stored
+    full join (
+        select {keys}, row({values})::text as counted from ({rollup.counts}
+        ) as counts
+    ) as counted using ({keys})
+    where told is distinct from counted
+    order by {keys}
+) as found
 """  # noqa: S608
 
 

@@ -20,7 +20,7 @@ from tests.support.logins import connected
 from tests.support.postgres import PostgresInstance
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-MOMENTS = [NOW, NOW + timedelta(days=8), NOW + timedelta(days=33)]
+MOMENTS = [NOW, NOW - timedelta(days=8), NOW.replace(day=1) - timedelta(days=1)]
 PEOPLE = 5
 person = st.integers(0, PEOPLE - 1)
 # Few different amounts, so that many are equal, and some that reach another thousand.

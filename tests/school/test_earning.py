@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from asyncpg import Range
+from asyncpg import CheckViolationError, Range
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +14,7 @@ from server.domain.school.events import event_id
 from server.errors import BadRequest, Conflict, NotFound
 from server.persistence.school.earning import award, earn
 from server.persistence.school.lapsing import end_streaks
+from server.persistence.school.whole import in_time
 from server.persistence.types import Connection
 from tests.schema.rows import insert
 from tests.school.make import AUTUMN, CATALOGUE, SPRING, person
@@ -181,6 +182,12 @@ async def test_who_can_not_earn(superuser: Connection, server: Connection) -> No
     with pytest.raises(BadRequest, match="takes nothing"):
         await award(server, user, 1, "LESSON", "lesson:1", None, datetime(2019, 12, 31, tzinfo=UTC))
     assert (await has(superuser, user)).xp == 0
+
+
+async def test_what_a_table_refuses_is_no_matter_of_months(connection: Connection) -> None:
+    """A check that a row breaks is told as it is, and not as a month that takes nothing."""
+    with pytest.raises(CheckViolationError, match="badges_slug_check"), in_time(AUTUMN):
+        await connection.execute("insert into badges (slug, title) values ('No slug', 'x')")
 
 
 async def test_a_streak_ends(superuser: Connection, server: Connection) -> None:

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import asyncpg
 from msgspec import json
 
-from server.errors import BadRequest, NotFound
+from server.errors import BadRequest, NotFound, TooLong
+
+MOST_KEPT = 100_000  # characters of JSON that a page keeps in one place
 
 TAG = "A language is a tag such as «en» or «pt-BR»."
 SLUG = "A slug has 1 to 100 small letters and digits, with single hyphens between."
@@ -96,3 +98,11 @@ def allowed() -> Iterator[None]:
 def jsonb(value: object) -> str:
     """The JSON of a value; U+FFFD stands for NUL, which jsonb can't hold."""
     return NUL_IN_JSON.sub(r"\1\\ufffd", json.encode(value).decode())
+
+
+def kept(what: str, value: object) -> str:
+    """The same of what a page keeps; `what` begins the sentence of TooLong, which this raises."""
+    text = jsonb(value)
+    if len(text) > MOST_KEPT:
+        raise TooLong(f"{what} at most {MOST_KEPT:,} characters of JSON, not {len(text):,}.")
+    return text

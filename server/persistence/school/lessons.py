@@ -13,15 +13,13 @@ from msgspec import Struct, json
 
 from server.domain.school import events
 from server.domain.school.deeds import Deed
-from server.errors import Conflict, NotFound, TooLong
+from server.errors import Conflict, NotFound
 from server.persistence.queries import Kind, Query, execute, fetchrow, fetchval
 from server.persistence.school import earning
-from server.persistence.school.allowed import allowed, jsonb
+from server.persistence.school.allowed import allowed, kept
 from server.persistence.school.earning import Earned
 from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
-
-LONGEST = 100_000  # characters of JSON in which a page keeps where it is
 
 
 class Progress(Struct, frozen=True):
@@ -140,10 +138,7 @@ async def keep(connection: Connection, user_id: int, lesson: UUID, state: object
 
     Raises NotFound if it wasn't begun, and TooLong.
     """
-    kept = jsonb(state)
-    if len(kept) > LONGEST:
-        raise TooLong(f"A state takes at most {LONGEST:,} characters of JSON, not {len(kept):,}.")
-    if not await fetchval(connection, KEEP, user_id, lesson, kept):
+    if not await fetchval(connection, KEEP, user_id, lesson, kept("A state takes", state)):
         raise NotFound("There is no such lesson that this person began.")
 
 

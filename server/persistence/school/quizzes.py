@@ -15,15 +15,13 @@ from msgspec import Struct, json
 from server.domain.school import events, grading
 from server.domain.school.deeds import Deed
 from server.domain.school.grading import Grade
-from server.errors import Conflict, NotFound, TooLong
+from server.errors import Conflict, NotFound
 from server.persistence.queries import Kind, Query, execute, fetch, fetchrow
 from server.persistence.school import earning
-from server.persistence.school.allowed import jsonb
+from server.persistence.school.allowed import kept
 from server.persistence.school.earning import Earned
 from server.persistence.school.whole import in_time, whole
 from server.persistence.types import Connection
-
-LONGEST = 100_000  # characters of JSON in which answers are saved
 
 
 class Question(Struct, frozen=True):
@@ -202,10 +200,7 @@ async def save(
     What answers no question of the quiz is left out. Raises NotFound, TooLong, and Conflict once it
     is handed in or its time is over.
     """
-    given = jsonb(answers)
-    if len(given) > LONGEST:
-        raise TooLong(f"Answers take at most {LONGEST:,} characters of JSON, not {len(given):,}.")
-    row = await fetchrow(connection, SAVE, user_id, attempt, given)
+    row = await fetchrow(connection, SAVE, user_id, attempt, kept("Answers take", answers))
     if row is None:
         raise NotFound("There is no such attempt.")
     if not row["is_saved"]:

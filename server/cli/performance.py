@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from server.cli.running import connected, json_option, print_json, with_url
+from server.cli.running import connected, fail, json_option, print_json, with_url
 from server.persistence.performance import plans
 from server.persistence.performance.measure import Measured, measure, quantile, queries, seeded
 from server.persistence.performance.report import Found, chart, markdown
@@ -60,7 +60,7 @@ def db_performance(
     """
     if keep and kept_plans is None:
         raise click.UsageError("--keep needs --plans")
-    chosen = [query for query in queries() if _is_among(query, only)]
+    chosen = _chosen(only)
 
     async def work(url: str) -> Found:
         async with connected(url) as connection:
@@ -86,8 +86,18 @@ def db_performance(
     sys.exit(1 if found.broken() else 0)
 
 
-def _is_among(query: Query, only: tuple[str, ...]) -> bool:
-    return not only or query.name in only or query.name.split(".")[0] in only
+def _chosen(only: tuple[str, ...]) -> list[Query]:
+    """The statements of these names and families, or all."""
+    there = queries()
+    families = {_family(query) for query in there}
+    if unknown := set(only) - families - {query.name for query in there}:
+        known = ", ".join(sorted(families))
+        fail(f"there is no statement and no family {min(unknown)}; the families are {known}")
+    return [each for each in there if not only or each.name in only or _family(each) in only]
+
+
+def _family(query: Query) -> str:
+    return query.name.partition(".")[0]
 
 
 def _tell(each: Measured, done: int, of: int) -> None:

@@ -82,6 +82,8 @@ async def test_command(seeded: str, tmp_path: Path) -> None:
     assert told["changed"]["votes.post"][0] == "-Seq Scan on posts"
     done = await lyceum(*command, "--promise", SLOW)
     assert (done.code, done.output.splitlines()[0]) == (0, "votes.post has another plan:")
+    complaint = (await lyceum("db", "performance", "--only", "vote")).complaint
+    assert "there is no statement and no family vote; the families are " in complaint
 
 
 def found(*measured: Measured) -> Found:

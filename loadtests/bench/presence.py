@@ -1,10 +1,13 @@
 """The scenarios about presence: connections that idle, and cursors that move."""
 
+import asyncio
+
 from loadtests.bench.scenarios import MS, Measures
 from loadtests.bench.trial import FULL, Lost, Trial
 
 KIB = 1024.0
-RENEWED_EVERY = 15.0  # seconds, as clients do
+RENEWED_EVERY = 15.0  # seconds, as clients do…
+ROUNDS = 2  # …that are measured
 SETTLE = 2.0  # seconds for a server to tidy up after many joins
 LITTLE = 20.0  # edits a second, to see that a full server still works
 SAMPLED_CURSORS = 20  # receivers that look up every move
@@ -23,10 +26,11 @@ async def idle(trial: Trial, sessions: int, clients: int) -> Measures:
     async with trial.measured() as idling:
         await trial.rest(trial.seconds)
     every = trial.seconds if trial.small else RENEWED_EVERY
+    rounds = trial.herd.all("renew", group="all", every=every, seconds=every * (1 + ROUNDS))
+    answering = asyncio.create_task(rounds)
+    await trial.rest(every)  # clients that are there for long have renewed before
     async with trial.measured() as renewing:
-        answers = await trial.herd.all(
-            "renew", group="all", every=every, seconds=max(trial.seconds, every)
-        )
+        answers = await answering
     await trial.still_open("all")
     count = sessions * clients
     return {

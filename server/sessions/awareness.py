@@ -12,7 +12,10 @@ clock with which the others saw it leave. Nor would it see them: it dropped thei
 still have the clocks it knows. Both take up to 15 s with the reference servers. Here the server
 raises the clocks; a client adopts its raised clock from the echo.
 
-A state that is only renewed is no news: `changes` tells of it, but nobody hurries for it.
+A state that is only renewed is no news: `changes` tells of it, but nobody hurries for it. Clients
+renew every 15 to 18 s, and all must hear of a renewal, but not soon: it is enough if each hears of
+each within 30 s. So a renewal waits until 24 s after its client was last told of, together with
+those of the others; everybody has renewed by then, so that one message holds them all.
 Source: https://github.com/yjs/y-protocols (awareness.js).
 """
 
@@ -23,21 +26,23 @@ from server.ids import ClientId
 from server.protocol.yjs import AwarenessEntry
 
 EXPIRY = 30.0  # seconds: clients renew every 15 s, and themselves drop others after 30 s
+TOLD_EVERY = 24.0  # seconds between two words of a client that only renews its state…
+GATHERED = 5.0  # …but others have this many to join a renewal, should it be late
 SILENCE = 20.0  # seconds without renewal after which an id may be taken over
 CLIENTS_PER_PARTICIPANT = 32
 
 
 class _Client:
     """clock: of the state as others know it. heard: the clock that its owner last sent. told: the
-    clock that its owner last got back; some clients send back what they get."""
+    clock that its owner last got back, told_at: when; some clients send back what they get."""
 
-    __slots__ = ("clock", "heard", "owner", "renewed", "state", "told")
+    __slots__ = ("clock", "heard", "owner", "renewed", "state", "told", "told_at")
 
     def __init__(self, owner: Hashable | None, entry: AwarenessEntry, now: float) -> None:
         self.owner = owner  # None: has left
         self.clock = self.heard = self.told = entry.clock
         self.state = entry.state
-        self.renewed = now
+        self.renewed = self.told_at = now
 
 
 class AwarenessStates:
@@ -52,6 +57,7 @@ class AwarenessStates:
         self._renewed: dict[ClientId, None] = {}
         # Of an id whose owner's socket may have broken unseen; its own client may have come back.
         self._refused: dict[ClientId, tuple[Hashable, AwarenessEntry]] = {}
+        self._due = inf
         self._left = False  # somebody who may come back knows the clocks as they are
         self._oldest = -inf  # no state was renewed before
 
@@ -68,16 +74,16 @@ class AwarenessStates:
             elif entry.state is not None and self._may_claim(participant, client, entry, now):
                 self._claim(participant, client, entry, now)
             elif self._is_own(participant, entry):
-                self._refuse(participant, entry)
+                self._refuse(participant, entry, now)
 
-    def _refuse(self, participant: Hashable, entry: AwarenessEntry) -> None:
+    def _refuse(self, participant: Hashable, entry: AwarenessEntry, now: float) -> None:
         """Keep the newest that a participant says of its id, until another's socket has ended."""
         claimant, _ = self._refused.get(entry.client, (None, entry))
         if entry.state is not None:
             self._own.setdefault(participant, entry.client)
             self._refused[entry.client] = participant, entry
             if claimant != participant:
-                self._has_come_back()
+                self._has_come_back(now)
         elif claimant == participant:
             del self._refused[entry.client]
 
@@ -94,7 +100,11 @@ class AwarenessStates:
         client.clock = entry.clock if entry.clock > client.clock else client.clock + (not gone)
         client.state = entry.state
         client.renewed = now
-        (self._renewed if same else self._changed)[entry.client] = None
+        if same:
+            self._renewed[entry.client] = None
+            self._due = min(self._due, max(client.told_at + TOLD_EVERY, now + GATHERED))
+        else:
+            self._changed[entry.client] = None
 
     def _may_claim(
         self,
@@ -129,7 +139,7 @@ class AwarenessStates:
             claimed.clock = max(entry.clock, client.clock + 1)
             self._disown(entry.client, client)
             if participant not in self._own:
-                self._has_come_back()
+                self._has_come_back(now)
         self._clients[entry.client] = claimed
         self._own.setdefault(participant, entry.client)
         self._owned[participant] = (*self._owned.get(participant, ()), entry.client)
@@ -184,16 +194,20 @@ class AwarenessStates:
         return bool(self._changed)
 
     @property
-    def renewed(self) -> bool:
-        """Whether `changes` would return states that others know, with higher clocks."""
-        return bool(self._renewed)
+    def due(self) -> float:
+        """When `changes` must be told of though nothing is news, as states were renewed; or inf."""
+        return self._due if self._renewed else inf
 
-    def changes(self) -> list[AwarenessEntry]:
-        """What changed or was renewed since the last call, the newest of each client once."""
+    def changes(self, now: float) -> list[AwarenessEntry]:
+        """What changed or was renewed since the last call, the newest of each client once.
+
+        All are told of it now.
+        """
         changed = self._changed | self._renewed
-        self._changed, self._renewed = {}, {}
+        self._changed, self._renewed, self._due = {}, {}, inf
         for client_id in changed:
-            self._clients[client_id].told = self._clients[client_id].clock
+            client = self._clients[client_id]
+            client.told, client.told_at = client.clock, now
         return [self._entry(client_id) for client_id in changed]
 
     def greeting(self) -> list[AwarenessEntry]:
@@ -203,9 +217,12 @@ class AwarenessStates:
             self._raise_clocks()
         return self.everybody()
 
-    def _has_come_back(self) -> None:
+    def _has_come_back(self, now: float) -> None:
         """Somebody was here before; if its old socket had not ended, its greeting was no news."""
-        self._renewed.update(dict.fromkeys(self._raise_clocks()))
+        here = self._raise_clocks()
+        if here:
+            self._renewed.update(dict.fromkeys(here))
+            self._due = min(self._due, now + GATHERED)
 
     def _raise_clocks(self) -> list[ClientId]:
         """Make news of all that are here, for somebody who dropped what it knew of them.

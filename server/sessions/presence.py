@@ -1,12 +1,9 @@
-"""A session's presence on its way to the participants: gathered for a while, then told to all.
-
-Clients renew their states every 15 s and drop those that they did not hear of for 30 s. So all of
-them must hear of a renewal, but not soon: those of some seconds are told in one message.
-"""
+"""A session's presence on its way to the participants: news soon, renewals all at once later."""
 
 import asyncio
 import time
 from collections.abc import Iterable
+from math import inf
 
 from server import telemetry
 from server.config import Pace
@@ -16,8 +13,6 @@ from server.sessions.awareness import AwarenessStates
 from server.sessions.fanout import call_paced, send_to_all
 from server.sessions.pacer import Pacer
 from server.sessions.participant import Participant
-
-RENEWALS_EVERY = 5.0  # seconds for which renewals are gathered, far below what clients wait
 
 
 class Presence:
@@ -34,15 +29,16 @@ class Presence:
         self._pacer = Pacer(pace.presence_share, pace.presence_longest_seconds)
         self._loop = asyncio.get_running_loop()
         self._scheduled: asyncio.Handle | None = None
-        self._gathering: asyncio.Handle | None = None  # runs out when renewals must be told
+        self._alarm: asyncio.Handle | None = None  # for when renewals must be told
+        self._alarm_at = inf
 
-    def join(self, participant: Participant, now: float) -> None:
+    def join(self, participant: Participant) -> None:
         """Somebody may say that it is here."""
-        self._states.join(participant, now)
+        self._states.join(participant, self._loop.time())
 
-    def leave(self, participant: Participant, now: float) -> None:
+    def leave(self, participant: Participant) -> None:
         """Somebody is gone, with all it announced."""
-        self._states.leave(participant, now)
+        self._states.leave(participant, self._loop.time())
         self._schedule()
 
     def receive(self, participant: Participant, entries: tuple[yjs.AwarenessEntry, ...]) -> None:
@@ -52,12 +48,12 @@ class Presence:
         for entry in entries:
             if bound and len(entry.state or "") > bound:
                 raise MessageTooBig(f"A presence state has more than {bound} bytes.")
-        self._states.receive(participant, entries, time.monotonic())
+        self._states.receive(participant, entries, self._loop.time())
         self._schedule()
 
-    def expire(self, now: float) -> None:
+    def expire(self) -> None:
         """Let those go who did not renew what they said."""
-        self._states.expire(now)
+        self._states.expire(self._loop.time())
         self._schedule()
 
     def greet(self, participant: Participant) -> None:
@@ -80,17 +76,23 @@ class Presence:
     def _schedule(self) -> None:
         if self._states.dirty:
             self._hurry()
-        elif self._gathering is None and self._states.renewed:
-            self._gathering = self._loop.call_later(RENEWALS_EVERY, self._gathered)
+        elif self._states.due < self._alarm_at:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm_at = self._states.due
+            self._alarm = self._loop.call_at(self._alarm_at, self._look)
 
     def _hurry(self) -> None:
         if self._scheduled is None:
             self._scheduled = call_paced(self._loop, self._pacer, self._tick)
 
-    def _gathered(self) -> None:
-        self._gathering = None
-        if self._states.renewed:  # or they were told with what changed
+    def _look(self) -> None:
+        """The alarm goes off; renewals were told meanwhile if there was news."""
+        now, self._alarm, self._alarm_at = self._alarm_at, None, inf
+        if self._states.due <= now:
             self._hurry()
+        else:
+            self._schedule()
 
     def _tick(self) -> None:
         self._scheduled = None
@@ -99,7 +101,7 @@ class Presence:
         self._pacer.ran(started, time.perf_counter())
 
     def _spread(self) -> None:
-        body = yjs.awareness(self._states.changes())
+        body = yjs.awareness(self._states.changes(self._loop.time()))
         able = []
         for participant in self._participants:
             if participant.socket.writable:

@@ -211,7 +211,7 @@ class Registry:
         for index, session in enumerate(self.sessions, 1):
             if index % SWEPT_AT_ONCE == 0:
                 await asyncio.sleep(0)
-            session.expire(now)
+            session.expire()
             if now - session.compacted_at >= COMPACT_PAUSE:
                 self._compact_at(session, COMPACT_AT)
             else:

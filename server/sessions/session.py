@@ -140,7 +140,7 @@ class Session:
             raise SessionFull(f"The session is full: at most {capacity} may be here at once.")
         self._participants[participant] = None
         participant.joined_at = time.time()
-        self._presence.join(participant, time.monotonic())
+        self._presence.join(participant)
         telemetry.participants.inc()
         if not self.announced:
             self.announced = True
@@ -229,7 +229,7 @@ class Session:
         participant.left = True
         telemetry.participants.dec()
         self.idle_since = time.monotonic()
-        self._presence.leave(participant, self.idle_since)
+        self._presence.leave(participant)
         self._events.left(self.details, participant)
 
     def handle(self, participant: Participant, message: yjs.Message) -> None:
@@ -419,15 +419,12 @@ class Session:
             participant.notices_missed = False
             self.tell_state(participant)  # its chat_revision says that there is more to read
 
-    def expire(self, now: float) -> None:
-        """Let go what is due: presence that was not renewed, or the session's own time.
-
-        now: a monotonic time.
-        """
+    def expire(self) -> None:
+        """Let go what is due: presence that was not renewed, or the session's own time."""
         unix_time = time.time()
         if self.details.closed_at(unix_time) != self._closed:
             self._apply_rights(unix_time)
-        self._presence.expire(now)
+        self._presence.expire()
         self._answers.forget()
 
     def committed(self, seq: Seq | None) -> None:

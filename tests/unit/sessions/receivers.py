@@ -5,6 +5,7 @@ y-websocket.js (its update handler sends on every change, whoever it came from).
 """
 
 from collections import deque
+from math import inf
 
 from server.ids import ClientId
 from server.protocol.yjs import AwarenessEntry
@@ -100,9 +101,9 @@ class Receiver:
 
 def tick(server: AwarenessStates, receivers: list[Receiver]) -> bool:
     """What changed or was renewed goes to all who are connected; whether anything was."""
-    if not server.dirty and not server.renewed:
+    if not server.dirty and server.due == inf:
         return False
-    changes = server.changes()
+    changes = server.changes(0)
     for receiver in receivers:
         if receiver.socket is not None:
             receiver.incoming.append(changes)

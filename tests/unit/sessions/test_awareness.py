@@ -1,10 +1,19 @@
 """Who may say what about whom, and how long it lasts."""
 
+from math import inf
+
 import pytest
 
 from server.ids import ClientId
 from server.protocol.yjs import AwarenessEntry
-from server.sessions.awareness import CLIENTS_PER_PARTICIPANT, EXPIRY, SILENCE, AwarenessStates
+from server.sessions.awareness import (
+    CLIENTS_PER_PARTICIPANT,
+    EXPIRY,
+    GATHERED,
+    SILENCE,
+    TOLD_EVERY,
+    AwarenessStates,
+)
 
 ANN, BOB = "ann's socket", "bob's socket"
 
@@ -25,7 +34,7 @@ def states() -> AwarenessStates:
     states = AwarenessStates()
     states.receive(ANN, [entry(1, 1, '"ann"')], now=0)
     states.receive(BOB, [entry(2, 1, '"bob"')], now=0)
-    states.changes()
+    states.changes(1)
     return states
 
 
@@ -41,7 +50,7 @@ def test_nobody_speaks_for_another(states: AwarenessStates, clock: int, state: s
 def test_one_message_may_hold_own_and_relayed_states(states: AwarenessStates) -> None:
     """The own part counts although the rest is ignored."""
     states.receive(BOB, [entry(1, 9, None), entry(2, 2, '"new"')], now=1)
-    assert states.changes() == [entry(2, 2, '"new"')]
+    assert states.changes(1) == [entry(2, 2, '"new"')]
 
 
 def test_a_relayed_client_is_passed_on(states: AwarenessStates) -> None:
@@ -77,13 +86,13 @@ def test_a_silent_client_may_be_taken_over_by_its_new_socket(states: AwarenessSt
     assert here(states)[1] == '"back"'
     states.leave(ANN, now=SILENCE + 2)
     assert here(states)[1] == '"back"'
-    assert [one.clock for one in states.changes() if one.client == 1] == [3]
+    assert [one.clock for one in states.changes(1) if one.client == 1] == [3]
 
 
 def test_leaving_removes_at_once(states: AwarenessStates) -> None:
     """Others are told `null` with the last clock, which y-protocols takes as gone."""
     states.leave(ANN, now=1)
-    assert states.changes() == [entry(1, 1, None)]
+    assert states.changes(1) == [entry(1, 1, None)]
     assert here(states) == {2: '"bob"'}
     states.leave(ANN, now=2)
     states.leave("nobody's socket", now=2)
@@ -94,7 +103,7 @@ def test_leaving_removes_at_once(states: AwarenessStates) -> None:
 def test_null_reaches_the_others(states: AwarenessStates, clock: int) -> None:
     """`null` counts with the same clock as well as with a higher one; once."""
     states.receive(ANN, [entry(1, clock, None)], now=1)
-    assert states.changes() == [entry(1, clock, None)]
+    assert states.changes(1) == [entry(1, clock, None)]
     states.receive(ANN, [entry(1, clock, None)], now=2)
     assert not states.dirty
     states.leave(ANN, now=3)
@@ -105,7 +114,7 @@ def test_who_went_may_return_on_the_same_socket(states: AwarenessStates) -> None
     """After `null` a state with a higher clock is news."""
     states.receive(ANN, [entry(1, 2, None)], now=1)
     states.receive(ANN, [entry(1, 3, '"again"')], now=2)
-    assert states.changes() == [entry(1, 3, '"again"')]
+    assert states.changes(1) == [entry(1, 3, '"again"')]
 
 
 @pytest.mark.parametrize("clock", [0, 1])
@@ -120,20 +129,32 @@ def test_changes_hold_each_client_once(states: AwarenessStates) -> None:
     """However often it changed between two ticks, the newest state goes out."""
     for clock in range(2, 9):
         states.receive(ANN, [entry(1, clock, str(clock))], now=1)
-    assert states.changes() == [entry(1, 8, "8")]
-    assert states.changes() == []
+    assert states.changes(1) == [entry(1, 8, "8")]
+    assert states.changes(1) == []
 
 
 def test_a_renewal_is_told_but_no_news(states: AwarenessStates) -> None:
     """The same state with a higher clock waits for the next change or its time; told once."""
     states.receive(ANN, [entry(1, 2, '"ann"')], now=1)
     assert not states.dirty
-    assert states.renewed
+    assert states.due < inf
     states.receive(BOB, [entry(2, 2, '"new"')], now=1)
     assert states.dirty
-    assert states.changes() == [entry(2, 2, '"new"'), entry(1, 2, '"ann"')]
+    assert states.changes(1) == [entry(2, 2, '"new"'), entry(1, 2, '"ann"')]
     assert not states.dirty
-    assert not states.renewed
+    assert states.due == inf
+
+
+def test_a_renewal_waits_until_its_client_must_be_heard_of_again(states: AwarenessStates) -> None:
+    """The earliest of all counts; one that comes late leaves the others time to join it."""
+    states.receive(ANN, [entry(1, 2, '"ann"')], now=10)
+    states.changes(10)
+    states.receive(ANN, [entry(1, 3, '"ann"')], now=26)
+    assert states.due == 10 + TOLD_EVERY
+    states.receive(BOB, [entry(2, 2, '"bob"')], now=27)  # it was told of at the beginning
+    assert states.due == 27 + GATHERED
+    assert states.changes(32) == [entry(1, 3, '"ann"'), entry(2, 2, '"bob"')]
+    assert states.due == inf
 
 
 def test_a_change_outruns_a_renewal(states: AwarenessStates) -> None:
@@ -143,25 +164,25 @@ def test_a_change_outruns_a_renewal(states: AwarenessStates) -> None:
     states.receive(BOB, [entry(2, 2, '"bob"')], now=1)
     states.leave(BOB, now=2)
     assert states.dirty
-    assert states.changes() == [entry(1, 3, '"new"'), entry(2, 2, None)]
-    assert not states.renewed
+    assert states.changes(1) == [entry(1, 3, '"new"'), entry(2, 2, None)]
+    assert states.due == inf
 
 
 def test_states_expire_unless_renewed(states: AwarenessStates) -> None:
     """Ann renews and stays; Bob does not, and goes after 30 seconds."""
     states.receive(ANN, [entry(1, 2, '"ann"')], now=EXPIRY - 1)
-    states.changes()
+    states.changes(1)
     states.expire(now=EXPIRY)
     assert not states.dirty
     states.expire(now=EXPIRY + 1)
-    assert states.changes() == [entry(2, 1, None)]
+    assert states.changes(1) == [entry(2, 1, None)]
     assert here(states) == {1: '"ann"'}
 
 
 def test_who_left_is_remembered_for_a_while_then_forgotten(states: AwarenessStates) -> None:
     """Those that missed it can be told for 30 seconds; after that nothing is kept."""
     states.leave(BOB, now=0)
-    states.changes()
+    states.changes(1)
     assert entry(2, 1, None) in states.everything()
     states.receive(ANN, [entry(1, 2)], now=EXPIRY)
     states.expire(now=EXPIRY + 1)
@@ -173,7 +194,7 @@ def test_what_is_forgotten_is_not_told(states: AwarenessStates) -> None:
     states.leave(BOB, now=0)
     states.expire(now=EXPIRY + 1)
     states.expire(now=3 * EXPIRY)
-    assert {one.client for one in states.changes()} <= {1}
+    assert {one.client for one in states.changes(1)} <= {1}
 
 
 def test_thousands_who_come_and_go_leave_nothing() -> None:
@@ -182,9 +203,9 @@ def test_thousands_who_come_and_go_leave_nothing() -> None:
     for number in range(5_000):
         socket = object()
         states.receive(socket, [entry(number, 1)], now=number)
-        states.changes()
+        states.changes(1)
         states.leave(socket, now=number)
-        states.changes()
+        states.changes(1)
         states.expire(now=number)
     assert len(states.everything()) <= EXPIRY + 2
     states.expire(now=5_000 + 2 * EXPIRY)
@@ -201,7 +222,7 @@ def test_one_participant_has_a_bounded_number_of_clients(states: AwarenessStates
 def test_a_client_that_left_is_not_brought_back_by_old_relays(states: AwarenessStates) -> None:
     """Bob's late echo of Ann's last state does not make a ghost of her."""
     states.leave(ANN, now=1)
-    states.changes()
+    states.changes(1)
     states.receive(BOB, [entry(1, 1, '"ann"')], now=2)
     assert here(states) == {2: '"bob"'}
 
@@ -216,14 +237,14 @@ def test_a_newcomer_is_greeted_with_all_that_are_here(states: AwarenessStates) -
 
 def test_who_comes_back_before_its_old_socket_ended_hears_of_all(states: AwarenessStates) -> None:
     """The greeting had clocks that it knew; once it says who it is, higher ones follow."""
-    states.changes()
+    states.changes(1)
     states.join("ann again", 2.0)
     states.receive("ann again", [entry(1, 1, '"ann"')], 2.0)
     assert not states.dirty
-    assert states.renewed
-    assert entry(2, 2, '"bob"') in states.changes()
+    assert states.due < inf
+    assert entry(2, 2, '"bob"') in states.changes(1)
     states.receive("ann again", [entry(1, 2, '"ann"')], 2.0)
-    assert not states.renewed
+    assert states.due == inf
 
 
 def test_who_has_said_nothing_yet_stays_unseen() -> None:

@@ -47,6 +47,8 @@ from server.sessions.saver import Saver
 
 log = structlog.get_logger()
 
+BURST = 0.02  # seconds by which a session's ticks may run ahead of their share of the loop
+
 
 class Session:
     """What is live of one document.
@@ -89,7 +91,7 @@ class Session:
         self._participants: dict[Participant, None] = {}
         self._presence = Presence(self._participants, limits.awareness_bytes, pace)
         self._owed: dict[Author, int] = {}
-        self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds)
+        self._pacer = Pacer(pace.fanout_share, pace.fanout_longest_seconds, BURST)
         self._scheduled: asyncio.Handle | None = None
         self._received_at = 0.0
         self._answers = Answers(document, details.name)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from server.config import Pace
 from server.sessions.pacer import Pacer
+from server.sessions.session import BURST
 
 SHARE, LONGEST = Pace.fanout_share, Pace.fanout_longest_seconds
 COSTS = st.lists(st.floats(min_value=0, max_value=10), min_size=1, max_size=50)
@@ -37,6 +38,50 @@ def test_ticks_take_no_more_than_their_share(cost: float) -> None:
         began, now = now, now + cost
         now += pacer.pause(now)
     assert cost / (now - began) == pytest.approx(SHARE, rel=1e-3)
+
+
+@given(
+    cost=st.floats(min_value=1e-5, max_value=LONGEST * SHARE),
+    pauses=st.lists(st.sampled_from([0.0, 0.0, 0.0, 0.001, 0.02, 0.1]), min_size=20, max_size=50),
+)
+def test_a_burst_is_paid_for(cost: float, pauses: list[float]) -> None:
+    """Whenever ticks are wanted, they take little more than their share from any moment on."""
+    pacer, now, began = Pacer(SHARE, LONGEST, BURST), 1.0, list[float]()
+    for _ in range(60):  # until it knows what a tick costs
+        pacer.ran(now, now + cost)
+        now += 1.0
+    for pause in pauses:
+        now += max(pause, pacer.pause(now))
+        began.append(now)
+        pacer.ran(now, now + cost)
+        now += cost
+    for first in range(len(began)):
+        for last in range(first, len(began)):
+            ticks = last - first
+            assert ticks * cost <= SHARE * (began[last] - began[first] + BURST) + cost + 1e-9
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1), min_size=2, max_size=50))
+def test_rare_ticks_never_wait(moments: list[float]) -> None:
+    """Where ticks take less than their share, two that come close to each other run at once."""
+    pacer, cost = Pacer(SHARE, LONGEST, BURST), BURST * SHARE / 2
+    for second, moment in enumerate(moments, 1):
+        for now in (second * 2 + moment, second * 2 + moment + cost):
+            assert pacer.pause(now) == 0
+            pacer.ran(now, now + cost)
+
+
+def test_what_was_too_much_is_soon_forgotten() -> None:
+    """After ticks that took far more than their share for long, rare cheap ones don't wait."""
+    pacer, now = Pacer(SHARE, LONGEST, BURST), 1.0
+    for _ in range(100):
+        now += pacer.pause(now)
+        pacer.ran(now, now + 1.0)
+        now += 1.0
+    for _ in range(60):
+        now += 0.1
+        pacer.ran(now, now + 1e-4)
+    assert pacer.pause(now) == 0
 
 
 @given(late=st.floats(1e-3, 1e-2))

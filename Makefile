@@ -29,7 +29,7 @@ packages: setup # after .ci/venv, which may install one too
 	@.ci/packages chromium postgresql pgbouncer
 
 test: dev $(STAMPS)/clients $(STAMPS)/load lint packages web ## Check everything, with real Postgres, clients and browser
-	@env -u MAKEFLAGS $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
+	@env -u MAKEFLAGS $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --cov --cov-report=
 	@echo "coverage of protocol/ and persistence/, where no line may be untested:"
 	@$(BIN)/coverage report --include='server/protocol/*,server/persistence/*' --fail-under=100
 	@echo "coverage of all:"

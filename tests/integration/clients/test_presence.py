@@ -171,12 +171,13 @@ async def test_queries_are_answered_in_both_dialects(server: LyceumServer, drive
 
 
 async def test_renewals_reach_all_kinds(server: LyceumServer, driver: Driver) -> None:
-    """A state that is only renewed is heard of by everybody long before they would drop it."""
+    """Everybody hears of a state that is only renewed, with the next news at the latest."""
     watchers = await one_of_each(driver, server.ws, "renewals")
     async with raw_client(server, "renewals") as raw:
         await raw.announce(77, 1, '{"name":"raw"}')
         await asyncio.gather(*(watcher.wait_awareness(ids=[77]) for watcher in watchers))
         await raw.announce(77, 2, '{"name":"raw"}')
+        await raw.announce(78, 1, '{"name":"news"}')
         for watcher in watchers:
             await eventually(partial(has_heard, watcher, 77, 2), what="the renewal")
 

@@ -101,7 +101,7 @@ def jsonb(value: object) -> str:
 
 
 def kept(what: str, value: object) -> str:
-    """The same of what a page keeps; `what` begins the sentence of TooLong, which this raises."""
+    """The JSON of what a page keeps; raises TooLong, in a sentence that begins with `what`."""
     text = jsonb(value)
     if len(text) > MOST_KEPT:
         raise TooLong(f"{what} at most {MOST_KEPT:,} characters of JSON, not {len(text):,}.")

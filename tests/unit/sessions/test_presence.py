@@ -61,15 +61,21 @@ async def read_on(session: Session, peers: list[Peer]) -> None:
             peer.read(session)
 
 
+def three_here(session: Session) -> list[Peer]:
+    """Three who have come, and said so."""
+    peers = [Peer(number, False) for number in (1, 2, 3)]
+    for peer in peers:
+        peer.come(session)
+        peer.say(session, '"here"')
+    return peers
+
+
 def test_a_change_waits_for_no_renewal() -> None:
     """While renewals are gathered, news is told in the same turn, and takes them along."""
 
     async def play() -> None:
         session = open_session()
-        peers = [Peer(number, False) for number in (1, 2, 3)]
-        for peer in peers:
-            peer.come(session)
-            peer.say(session, '"here"')
+        peers = three_here(session)
         await asyncio.sleep(1)
         peers[0].say(session, '"here"')
         peers[1].say(session, '"new"')
@@ -87,10 +93,7 @@ def test_a_renewal_is_told_though_nobody_speaks_after_it() -> None:
 
     async def play() -> None:
         session = open_session()
-        peers = [Peer(number, False) for number in (1, 2, 3)]
-        for peer in peers:
-            peer.come(session)
-            peer.say(session, '"here"')
+        peers = three_here(session)
         await asyncio.sleep(16)
         peers[0].say(session, '"here"')
         await asyncio.sleep(1)
